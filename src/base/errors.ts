@@ -32,7 +32,7 @@ export class SpecError extends Error {
   override readonly name = 'SpecError'
   readonly pointer: Pointer
   /** `config.json:41:7` once the position in the text has been looked up. */
-  readonly position: string | undefined
+  position: string | undefined
 
   constructor(message: string, pointer: Pointer, position?: string) {
     super(message)
@@ -86,6 +86,8 @@ export class StepError extends Error {
   override readonly name = 'StepError'
   readonly step: string
   readonly pointer: Pointer | undefined
+  /** As in `SpecError`; looked up when the error leaves the pipeline. */
+  position: string | undefined
 
   constructor(step: string, pointer: Pointer | undefined, message: string, cause: unknown) {
     super(message, { cause })

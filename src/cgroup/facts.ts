@@ -1,0 +1,76 @@
+/** How this host has its cgroups, and where the runtime itself is. @see cgroups(7) */
+
+import { isErrno } from '../sys/check.ts'
+import { E } from '../sys/errno.ts'
+import type { Fd } from '../sys/fd.ts'
+import { fstatfs, O, open, readFile } from '../sys/file.ts'
+
+/** One mounted hierarchy. */
+export interface Hierarchy {
+  /** Controllers as in /proc/PID/cgroup: `cpu,cpuacct`, `name=systemd`, empty for cgroup v2. */
+  readonly controllers: string
+  readonly mountPoint: string
+  /** The runtime's own cgroup in it: `/` or `/user.slice`. */
+  readonly own: string
+}
+
+export interface CgroupFacts {
+  readonly mode: 'v1' | 'hybrid' | 'v2'
+  readonly hierarchies: readonly Hierarchy[]
+}
+
+const CGROUP_ROOT = '/sys/fs/cgroup'
+const CGROUP2_SUPER_MAGIC = 0x63677270
+
+function isCgroup2(path: string): boolean {
+  let fd: Fd
+  try {
+    fd = open(undefined, path, O.PATH | O.DIRECTORY)
+  } catch (error) {
+    if (isErrno(error, E.NOENT)) return false
+    throw error
+  }
+  using dir = fd
+  return fstatfs(dir).type === CGROUP2_SUPER_MAGIC
+}
+
+/** Name of a v1 hierarchy's directory: controllers as listed, or the name of a named one. */
+function directoryOf(controllers: string): string {
+  return controllers.startsWith('name=') ? controllers.slice(5) : controllers
+}
+
+/**
+ * Asks the kernel.
+ *
+ * @throws {Error} if there is no cgroup file system at /sys/fs/cgroup
+ */
+export function probeCgroups(): CgroupFacts {
+  const own = parseProcCgroup(readFile(undefined, '/proc/self/cgroup'))
+  if (isCgroup2(CGROUP_ROOT)) {
+    const path = own.find((entry) => entry.controllers === '')?.path ?? '/'
+    return {
+      mode: 'v2',
+      hierarchies: [{ controllers: '', mountPoint: CGROUP_ROOT, own: path }],
+    }
+  }
+  const unified = `${CGROUP_ROOT}/unified`
+  const hybrid = isCgroup2(unified)
+  const hierarchies: Hierarchy[] = []
+  for (const { controllers, path } of own) {
+    if (controllers === '' && !hybrid) continue
+    const mountPoint = controllers === '' ? unified : `${CGROUP_ROOT}/${directoryOf(controllers)}`
+    hierarchies.push({ controllers, mountPoint, own: path })
+  }
+  return { mode: hybrid ? 'hybrid' : 'v1', hierarchies }
+}
+
+/** The lines of /proc/PID/cgroup: `4:memory:/path`. */
+export function parseProcCgroup(text: string): { controllers: string; path: string }[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [, controllers = '', path = '/'] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
+      return { controllers, path }
+    })
+}

@@ -1,0 +1,114 @@
+/** Ends a container and removes everything that create made. */
+import { ContainerError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { allProcesses, killAll, removeCgroup, thaw } from '../cgroup/cgroupfs.ts'
+import { isAlive, pidfdOf } from '../process/identity.ts'
+import { isErrno } from '../sys/check.ts'
+import { E } from '../sys/errno.ts'
+import { pidfdSendSignal } from '../sys/process.ts'
+import { SIG, sleepMs } from '../sys/signal.ts'
+import { pollIn } from '../sys/socket.ts'
+import type { Created } from './create.ts'
+import { type State, statusOf } from './state.ts'
+import { Store } from './store.ts'
+
+/** How long a killed process may take to end, in ms. */
+const KILL_LIMIT_MS = 10_000
+
+/**
+ * Deletes container `id`; one that runs only with `force`. A created one counts as not running.
+ *
+ * @throws {ContainerError} `not-found` (not with `force`), `wrong-status`
+ */
+export function deleteContainer(root: string, id: string, force: boolean): void {
+  let store: Store
+  try {
+    store = Store.lock(root, id)
+  } catch (error) {
+    if (force && error instanceof ContainerError && error.reason === 'not-found') return
+    throw error
+  }
+  using locked = store
+  const state = readOrClear(root, locked, force)
+  if (state === undefined) return
+  const status = statusOf(locked, state)
+  if (!force && (status === 'running' || status === 'paused')) {
+    const message = `cannot delete container ${id} that is not stopped: ${status}`
+    throw new ContainerError('wrong-status', message)
+  }
+  if (status !== 'stopped') killInit(state)
+  destroy(root, locked, state)
+}
+
+/** A directory that no create finished, or whose state cannot be read, is removed as it is. */
+function readOrClear(root: string, store: Store, force: boolean): State | undefined {
+  try {
+    return store.read()
+  } catch (error) {
+    const unusable =
+      error instanceof ContainerError &&
+      (error.reason === 'not-found' || (error.reason === 'corrupt' && force))
+    if (!unusable) throw error
+    store.remove(root)
+    if (!force) throw error
+    return undefined
+  }
+}
+
+/** Kills the first process, and with its pid namespace all others in it, and waits for the end. */
+function killInit(state: State): void {
+  using pidfd = pidfdOf(state.pid, state.startTime)
+  if (pidfd === undefined) return
+  try {
+    pidfdSendSignal(pidfd, SIG.KILL)
+  } catch (error) {
+    if (!isErrno(error, E.SRCH)) throw error
+  }
+  // a frozen process dies only once it is thawed
+  thaw(state.cgroup)
+  pollIn([pidfd], KILL_LIMIT_MS)
+  for (let waited = 0; isAlive(state.pid, state.startTime); waited += 10) {
+    if (waited > KILL_LIMIT_MS) {
+      throw new ContainerError('failed', 'container init still running')
+    }
+    sleepMs(10)
+  }
+}
+
+/**
+ * Removes a stopped container: processes it left, its cgroups, its state.
+ *
+ * @throws {Error} naming what could not be removed
+ */
+export function destroy(root: string, store: Store, state: State): void {
+  try {
+    const leftBehind = state.sharesPids || state.pid === 0
+    if (leftBehind && allProcesses(state.cgroup).length > 0) killAll(state.cgroup, KILL_LIMIT_MS)
+    removeCgroup(state.cgroup)
+  } catch (error) {
+    throw new Error(`unable to destroy container: ${text(error)}`, { cause: error })
+  }
+  try {
+    store.remove(root)
+  } catch (error) {
+    throw new Error(
+      `unable to destroy container: unable to remove container state dir: ${text(error)}`,
+      { cause: error },
+    )
+  }
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** Ends and removes a container that this command has made; what is left behind is a warning. */
+export function discard(root: string, { store, state }: Created, log: Log): void {
+  try {
+    store.relock()
+    killInit(state)
+    destroy(root, store, state)
+  } catch (error) {
+    log.warning(text(error))
+  }
+}

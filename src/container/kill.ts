@@ -1,0 +1,44 @@
+/** Sends a signal to a container. */
+import { ContainerError } from '../base/errors.ts'
+import { allProcesses, killAll, thaw } from '../cgroup/cgroupfs.ts'
+import { pidfdOf } from '../process/identity.ts'
+import { isErrno } from '../sys/check.ts'
+import { E } from '../sys/errno.ts'
+import { pidfdSendSignal } from '../sys/process.ts'
+import { SIG } from '../sys/signal.ts'
+import { Store } from './store.ts'
+
+const KILL_LIMIT_MS = 10_000
+
+/**
+ * Sends `signal` to the container's first process; SIGKILL to every process of a container that
+ * has no pid namespace of its own, also when the first one has ended.
+ *
+ * @param all - a container that is not running is no error
+ * @throws {ContainerError} `not-running`
+ */
+export function killContainer(root: string, id: string, signal: number, all: boolean): void {
+  using store = Store.open(root, id)
+  const state = store.read()
+  if (signal === SIG.KILL && state.sharesPids) {
+    const any = allProcesses(state.cgroup).length > 0
+    if (any) killAll(state.cgroup, KILL_LIMIT_MS)
+    else if (!all) {
+      throw new ContainerError('not-running', 'unable to kill all processes: container not running')
+    }
+    return
+  }
+  using pidfd = pidfdOf(state.pid, state.startTime)
+  if (pidfd === undefined) {
+    if (all) return
+    throw new ContainerError('not-running', 'container not running')
+  }
+  try {
+    pidfdSendSignal(pidfd, signal)
+  } catch (error) {
+    if (!isErrno(error, E.SRCH)) throw error
+    if (!all) throw new ContainerError('not-running', 'container not running')
+  }
+  // a frozen process takes no signal until it is thawed
+  if (signal === SIG.KILL) thaw(state.cgroup)
+}

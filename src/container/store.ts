@@ -1,0 +1,279 @@
+/**
+ * The state directory: `<root>/<id>/` with state.json (replaced atomically), config.json (the
+ * bundle's, as it was at create) and exec.fifo (while the container waits for start). The
+ * directory itself is the lock that orders commands on one container.
+ */
+import { ContainerError, messageOf } from '../base/errors.ts'
+import { isErrno } from '../sys/check.ts'
+import { E } from '../sys/errno.ts'
+import type { Fd } from '../sys/fd.ts'
+import {
+  AT,
+  flock,
+  fstat,
+  LOCK,
+  mkdir,
+  mknod,
+  O,
+  open,
+  readDirectory,
+  readFile,
+  rename,
+  S_IF,
+  statIfAny,
+  unlink,
+  writeAll,
+} from '../sys/file.ts'
+import type { State } from './state.ts'
+
+const STATE = 'state.json'
+const CONFIG = 'config.json'
+const FIFO = 'exec.fifo'
+/** The fifo's name until the container is created. */
+const FIFO_EARLY = 'exec.fifo.new'
+
+const ROOT_MODE = 0o700
+const CONTAINER_MODE = 0o711
+
+/** @throws {ContainerError} for anything but letters, digits and `_+-.` (threat T-28) */
+export function checkId(id: string): void {
+  if (id === '') throw new ContainerError('invalid-id', 'container id cannot be empty')
+  if (!/^[\w+.-]{1,255}$/.test(id) || id === '.' || id === '..') {
+    throw new ContainerError('invalid-id', 'invalid container ID format')
+  }
+}
+
+/** True for a name that can be a container's. */
+export function isId(name: string): boolean {
+  return /^[\w+.-]{1,255}$/.test(name)
+}
+
+/** The state directory of one container, open; locked if the command changes the container. */
+export class Store implements Disposable {
+  readonly id: string
+  readonly dir: Fd
+
+  private constructor(id: string, dir: Fd) {
+    this.id = id
+    this.dir = dir
+  }
+
+  /**
+   * Takes a new id: makes its directory, and the root if need be, and locks it.
+   *
+   * @throws {ContainerError} `exists`
+   */
+  static reserve(root: string, id: string): Store {
+    checkId(id)
+    for (;;) {
+      try {
+        mkdir(undefined, `${root}/${id}`, CONTAINER_MODE)
+      } catch (error) {
+        if (isErrno(error, E.EXIST)) {
+          throw new ContainerError('exists', 'container with given ID already exists')
+        }
+        if (!isErrno(error, E.NOENT)) throw error
+        makeRoot(root)
+        continue
+      }
+      const store = Store.lockIfThere(root, id)
+      if (store !== undefined) return store
+    }
+  }
+
+  /**
+   * Opens and locks an existing container's directory; waits for commands under way on it.
+   *
+   * @throws {ContainerError} `not-found`
+   */
+  static lock(root: string, id: string): Store {
+    checkId(id)
+    const store = Store.lockIfThere(root, id)
+    if (store === undefined) throw new ContainerError('not-found', 'container does not exist')
+    return store
+  }
+
+  /** Opens an existing container's directory to look at it, without waiting for anyone. */
+  static open(root: string, id: string): Store {
+    checkId(id)
+    const dir = openDirectory(root, id)
+    if (dir === undefined) throw new ContainerError('not-found', 'container does not exist')
+    return new Store(id, dir)
+  }
+
+  private static lockIfThere(root: string, id: string): Store | undefined {
+    const dir = openDirectory(root, id)
+    if (dir === undefined) return undefined
+    flock(dir, LOCK.EX)
+    // who held the lock may have removed the directory
+    if (fstat(dir).nlink > 0) return new Store(id, dir)
+    dir.close()
+    return undefined
+  }
+
+  /** Lets other commands act on the container. */
+  unlock(): void {
+    flock(this.dir, LOCK.UN)
+  }
+
+  /** Takes the lock again. */
+  relock(): void {
+    flock(this.dir, LOCK.EX)
+  }
+
+  /** @throws {ContainerError} `not-found` if no create came that far; `corrupt` */
+  read(): State {
+    let text: string
+    try {
+      text = readFile(this.dir, STATE)
+    } catch (error) {
+      if (isErrno(error, E.NOENT, E.NOTDIR)) {
+        throw new ContainerError('not-found', 'container does not exist')
+      }
+      throw error
+    }
+    try {
+      return expectState(JSON.parse(text), this.id)
+    } catch (error) {
+      const reason = messageOf(error)
+      throw new ContainerError('corrupt', `state of container ${this.id} is corrupt: ${reason}`)
+    }
+  }
+
+  /** Replaces state.json; readers see the old one or the new one, whole. */
+  write(state: State): void {
+    this.replace(STATE, JSON.stringify(state))
+  }
+
+  /** Keeps the bundle's configuration as it is now (M-003). */
+  keepConfig(text: string): void {
+    this.replace(CONFIG, text)
+  }
+
+  /** The text that `keepConfig` kept. */
+  readConfig(): string {
+    return readFile(this.dir, CONFIG, 64 << 20)
+  }
+
+  private replace(name: string, text: string): void {
+    const temporary = `${name}.new`
+    {
+      using file = open(this.dir, temporary, O.WRONLY | O.CREAT | O.TRUNC | O.NOFOLLOW, 0o600)
+      writeAll(file, text)
+    }
+    rename(this.dir, temporary, name)
+  }
+
+  /** Makes the fifo that the container waits on, and opens it so that reading never ends. */
+  makeFifo(): Fd {
+    mknod(this.dir, FIFO_EARLY, S_IF.FIFO | 0o600)
+    return open(this.dir, FIFO_EARLY, O.RDWR | O.NOFOLLOW)
+  }
+
+  /** From now on the container counts as created. */
+  publishFifo(): void {
+    rename(this.dir, FIFO_EARLY, FIFO)
+  }
+
+  /** Opens the fifo of a created container for writing. @throws {SyscallError} ENXIO: no one waits */
+  openFifo(): Fd {
+    return open(this.dir, FIFO, O.WRONLY | O.NONBLOCK | O.NOFOLLOW)
+  }
+
+  /** From now on the container counts as started. */
+  removeFifo(): void {
+    for (const name of [FIFO, FIFO_EARLY]) {
+      try {
+        unlink(this.dir, name)
+        return
+      } catch (error) {
+        if (!isErrno(error, E.NOENT)) throw error
+      }
+    }
+  }
+
+  get hasFifo(): boolean {
+    return statIfAny(this.dir, FIFO, false) !== undefined
+  }
+
+  /** User id of the directory's owner: who made the container. */
+  get owner(): number {
+    return fstat(this.dir).uid
+  }
+
+  /** Removes the directory with all that is in it. */
+  remove(root: string): void {
+    removeTree(this.dir)
+    unlink(undefined, `${root}/${this.id}`, AT.REMOVEDIR)
+  }
+
+  [Symbol.dispose](): void {
+    this.dir.close()
+  }
+}
+
+function openDirectory(root: string, id: string): Fd | undefined {
+  try {
+    return open(undefined, `${root}/${id}`, O.RDONLY | O.DIRECTORY | O.NOFOLLOW)
+  } catch (error) {
+    if (isErrno(error, E.NOENT, E.NOTDIR, E.LOOP)) return undefined
+    throw error
+  }
+}
+
+function makeRoot(root: string): void {
+  let path = ''
+  for (const name of root.split('/').filter(Boolean)) {
+    path += `/${name}`
+    try {
+      mkdir(undefined, path, ROOT_MODE)
+    } catch (error) {
+      if (!isErrno(error, E.EXIST)) throw error
+    }
+  }
+}
+
+function removeTree(dir: Fd): void {
+  for (const name of readDirectory(dir)) {
+    const found = statIfAny(dir, name, false)
+    if (found === undefined) continue
+    if ((found.mode & S_IF.MT) !== S_IF.DIR) {
+      unlink(dir, name)
+      continue
+    }
+    {
+      using below = open(dir, name, O.RDONLY | O.DIRECTORY | O.NOFOLLOW)
+      removeTree(below)
+    }
+    unlink(dir, name, AT.REMOVEDIR)
+  }
+}
+
+/** The ids below `root`, sorted; undefined when there is no such directory. */
+export function listIds(root: string): string[] | undefined {
+  let opened: Fd
+  try {
+    opened = open(undefined, root, O.RDONLY | O.DIRECTORY)
+  } catch (error) {
+    if (isErrno(error, E.NOENT)) return undefined
+    throw error
+  }
+  using dir = opened
+  return readDirectory(dir).filter(isId).sort()
+}
+
+function expectState(value: unknown, id: string): State {
+  const state = value as Partial<State> | null
+  if (typeof state !== 'object' || state === null) throw new Error('not an object')
+  if (state.version !== 1) throw new Error(`version ${String(state.version)} is not known`)
+  if (state.id !== id) throw new Error('it belongs to another container')
+  const whole =
+    typeof state.pid === 'number' &&
+    typeof state.startTime === 'number' &&
+    typeof state.bundle === 'string' &&
+    typeof state.rootfs === 'string' &&
+    typeof state.created === 'string' &&
+    Array.isArray(state.cgroup?.paths)
+  if (!whole) throw new Error('members are missing')
+  return state as State
+}

@@ -1,0 +1,154 @@
+/**
+ * The container's first process, from its birth to the last execve. It is a copy of the engine
+ * with one thread: everything here is synchronous, loads nothing, and ends in `launch` or `exit`.
+ */
+import { messageOf } from '../base/errors.ts'
+import type { ContainerPlan } from '../plan/container-plan.ts'
+import type { NamespaceToJoin } from '../plan/namespaces.ts'
+import type { Step, StepName, StepOf } from '../plan/steps.ts'
+import { makeDevice, makeDeviceLinks } from '../rootfs/device.ts'
+import { type Covers, makePathReadonly, maskPath, prepareCovers } from '../rootfs/mask.ts'
+import { mountStep } from '../rootfs/mount.ts'
+import { ensureInRoot, type Root } from '../rootfs/resolve.ts'
+import {
+  chrootInto,
+  makeMountReadonly,
+  makeRootMount,
+  makeRootReadonly,
+  moveInto,
+  openRootDirectory,
+  pivotInto,
+  setRootPropagation,
+} from '../rootfs/root.ts'
+import { sendError } from '../sync/messages.ts'
+import { check } from '../sys/check.ts'
+import type { Fd } from '../sys/fd.ts'
+import { S } from '../sys/ffi.ts'
+import { joinSessionKeyring } from '../sys/keyring.ts'
+import { str } from '../sys/memory.ts'
+import { bringLoopbackUp } from '../sys/network.ts'
+import { NR } from '../sys/numbers.ts'
+import { CLONE, exit, setns, setParentDeathSignal, setUndumpable, unshare } from '../sys/process.ts'
+import { blockOnly, SIG, setAllDefault } from '../sys/signal.ts'
+import { launch } from './launch.ts'
+import { openProcfs, selfIn, writeProcfs } from './procfs.ts'
+import { reopenStandardStreams } from './standard-streams.ts'
+
+/** What the child takes over from the process it is a copy of. */
+export interface Inheritance {
+  readonly sync: Fd
+  /** The container waits for a byte here before its program runs. */
+  readonly fifo: Fd
+  /** cgroup.procs files to enter by writing to them. */
+  readonly membership: readonly Fd[]
+  /** Namespaces to join, in order, each with its descriptor. */
+  readonly namespaces: readonly { readonly join: NamespaceToJoin; readonly fd: Fd }[]
+  /** Descriptors that mean something to tsrun alone: closed at once. */
+  readonly close: readonly Fd[]
+  /** RLIMIT_NOFILE as the caller had it: the engine raises its own. */
+  readonly callerNofile: readonly [soft: bigint, hard: bigint]
+}
+
+/** What the steps share. */
+interface Context {
+  readonly plan: ContainerPlan
+  readonly procfs: Fd
+  root: Root | undefined
+  covers: Covers | undefined
+}
+
+/** Exit status of a first process that could not be set up. */
+const FAILED = 255
+
+/** Becomes the container's first process. Never returns, never throws. */
+export function containerInit(plan: ContainerPlan, inherited: Inheritance): never {
+  let step: { readonly name: string; readonly pointer: string | undefined } = {
+    name: 'enter',
+    pointer: undefined,
+  }
+  try {
+    enter(inherited)
+    for (const { join, fd } of inherited.namespaces) {
+      step = { name: 'joinNamespace', pointer: join.pointer }
+      setns(fd, join.kind)
+    }
+    if (plan.namespaces.createCgroup) unshare(CLONE.NEWCGROUP, 'cgroup namespace')
+    const context: Context = { plan, procfs: openProcfs(), root: undefined, covers: undefined }
+    for (const next of plan.steps) {
+      step = { name: next.op, pointer: next.pointer }
+      carryOut(next, context)
+    }
+    step = { name: 'launch', pointer: '/process' }
+    launch(plan.process, rootOf(context), inherited)
+  } catch (error) {
+    sendError(inherited.sync, step.name, step.pointer, error)
+  }
+  exit(FAILED)
+}
+
+/** First acts: nothing of the engine's signal handling, and no way for neighbours to look in. */
+function enter(inherited: Inheritance): void {
+  setAllDefault()
+  blockOnly([])
+  setParentDeathSignal(SIG.KILL)
+  setUndumpable()
+  for (const fd of inherited.close) fd.close()
+  for (const procs of inherited.membership) {
+    check('write', `0 to ${procs.label}`, S(NR.write, procs.number, str('0'), 1))
+    procs.close()
+  }
+  S(NR.umask, 0)
+  check('setsid', '', S(NR.setsid))
+}
+
+function rootOf(context: Context): Root {
+  if (context.root === undefined) throw new Error('the plan has no root file system')
+  return context.root
+}
+
+function carryOut(step: Step, context: Context): void {
+  // the table is exhaustive by its type; the compiler cannot relate its rows to `step`
+  const run = STEPS[step.op] as (step: Step, context: Context) => void
+  run(step, context)
+}
+
+const STEPS: { readonly [N in StepName]: (step: StepOf<N>, context: Context) => void } = {
+  oomScoreAdj: ({ value }, { procfs }) =>
+    writeProcfs(procfs, `${selfIn(procfs)}/oom_score_adj`, `${value}`),
+  sessionKeyring: ({ name }) => joinSessionKeyring(name),
+  loopback: () => bringLoopbackUp(),
+  rootfs: ({ path, propagation, isolated }, context) => {
+    context.root = isolated ? makeRootMount(path, propagation) : openRootDirectory(path)
+  },
+  mount: (step, context) => mountStep(rootOf(context), step),
+  device: (step, context) => makeDevice(rootOf(context), step),
+  deviceLinks: (_, context) => makeDeviceLinks(rootOf(context)),
+  enterRoot: ({ how, masks }, context) => {
+    const root = rootOf(context)
+    if (masks) context.covers = prepareCovers()
+    if (how === 'pivot') pivotInto(root)
+    else if (how === 'move') moveInto(root)
+    else chrootInto(root)
+  },
+  rootPropagation: ({ propagation }) => setRootPropagation(propagation),
+  standardStreams: (_, context) => reopenStandardStreams(rootOf(context), context.plan.process.uid),
+  createWorkingDirectory: ({ path }, context) =>
+    ensureInRoot(rootOf(context), path, 'directory').fd.close(),
+  readonlyMount: ({ destination }, context) => makeMountReadonly(rootOf(context), destination),
+  readonlyRoot: () => makeRootReadonly(),
+  hostname: ({ name }) => {
+    check('sethostname', name, S(NR.sethostname, str(name), Buffer.byteLength(name)))
+  },
+  domainname: ({ name }) => {
+    check('setdomainname', name, S(NR.setdomainname, str(name), Buffer.byteLength(name)))
+  },
+  sysctl: ({ path, value }, { procfs }) => {
+    try {
+      writeProcfs(procfs, `sys/${path}`, value)
+    } catch (cause) {
+      throw new Error(`unable to set sysctl ${path}: ${messageOf(cause)}`, { cause })
+    }
+  },
+  readonlyPath: ({ path }, context) => makePathReadonly(rootOf(context), path),
+  maskedPath: ({ path }, context) => maskPath(rootOf(context), path, context.covers),
+}

@@ -1,0 +1,220 @@
+/**
+ * What takes the first process's privileges away and makes it the container's program, as a table
+ * of system calls for the last-exec stub. Each row also has a name and a place in config.json; the
+ * stub reports row numbers, so names never enter the container.
+ */
+import { type CapabilityPlan, capabilityWords } from '../plan/capabilities.ts'
+import type { ProcessPlan, SchedulerPlan } from '../plan/process-plan.ts'
+import { type Arg, EXIT_ON_SIGNAL, type Row, type RowMode } from '../stub/program.ts'
+import { READY } from '../sync/messages.ts'
+import { NR, type SyscallName } from '../sys/numbers.ts'
+import { SIG } from '../sys/signal.ts'
+
+const PR = {
+  SET_PDEATHSIG: 1,
+  SET_DUMPABLE: 4,
+  SET_KEEPCAPS: 8,
+  SET_NAME: 15,
+  CAPBSET_DROP: 24,
+  SET_NO_NEW_PRIVS: 38,
+  CAP_AMBIENT: 47,
+} as const
+const PR_CAP_AMBIENT = { RAISE: 2, CLEAR_ALL: 4 } as const
+const RLIMIT_NOFILE = 7
+const IOPRIO_WHO_PGRP = 2
+const CAPABILITY_VERSION_3 = 0x20080522
+const F_SETFD = 2
+const FD_CLOEXEC = 1
+const SCHED_ATTR_SIZE = 48
+const CPU_SET_BYTES = 1024
+const SIGSET_SIZE = 8
+
+/** A row, with what failed if it does. */
+export interface NamedRow extends Row {
+  readonly name: string
+  readonly pointer: string
+}
+
+/** What the table depends on besides the plan. */
+export interface Launch {
+  /** Absolute path of the program, or relative to the working directory. */
+  readonly path: string
+  readonly env: readonly string[]
+  /** Descriptor of the sync socket. */
+  readonly sync: number
+  /** Descriptor of the fifo to wait on. */
+  readonly fifo: number
+  /** RLIMIT_NOFILE as the caller had it. */
+  readonly callerNofile: readonly [soft: bigint, hard: bigint]
+}
+
+function row(
+  call: SyscallName,
+  args: readonly Arg[],
+  pointer: string,
+  options: { mode?: RowMode; words?: string } = {},
+): NamedRow {
+  const name = options.words === undefined ? call : `${call} ${options.words}`
+  return { nr: NR[call], args, mode: options.mode ?? 'fatal', name, pointer }
+}
+
+function words32(values: readonly number[]): Arg {
+  const bytes = new Uint8Array(Math.max(4, values.length * 4))
+  const view = new DataView(bytes.buffer)
+  values.forEach((value, i) => {
+    view.setUint32(i * 4, value, true)
+  })
+  return { bytes }
+}
+
+/** The whole table, in order. */
+export function planRows(plan: ProcessPlan, launch: Launch): NamedRow[] {
+  return [
+    // an execve, of the stub too, makes the process visible to its neighbours again
+    row('prctl', [PR.SET_DUMPABLE, 0], '/process', { words: 'PR_SET_DUMPABLE' }),
+    row('prctl', [PR.SET_NAME, { string: 'tsrun:init' }], '/process', { mode: 'ignore' }),
+    ...schedulingRows(plan),
+    ...rlimitRows(plan, launch.callerNofile),
+    ...credentialRows(plan),
+    ...waitingRows(launch),
+    row(
+      'execve',
+      [{ string: launch.path }, { strings: plan.args }, { strings: launch.env }],
+      '/process/args',
+      { mode: 'final' },
+    ),
+  ]
+}
+
+/** What row number `index` of a plan's table is called, and where it comes from. */
+export function describeRow(plan: ProcessPlan, index: number): { name: string; pointer: string } {
+  const launch: Launch = { path: '', env: [], sync: -1, fifo: -1, callerNofile: [0n, 0n] }
+  return planRows(plan, launch)[index] ?? { name: `row ${index}`, pointer: '/process' }
+}
+
+function schedulingRows(plan: ProcessPlan): NamedRow[] {
+  const everyCpu = new Uint8Array(CPU_SET_BYTES).fill(0xff)
+  const rows = [
+    // the cpuset decides, not the caller's own affinity
+    row('sched_setaffinity', [0, CPU_SET_BYTES, { bytes: everyCpu }], '/process', {
+      mode: 'ignore',
+    }),
+  ]
+  if (plan.scheduler !== undefined) {
+    const attr: Arg = { bytes: schedulerAttributes(plan.scheduler) }
+    rows.push(row('sched_setattr', [0, attr, 0], '/process/scheduler'))
+  }
+  if (plan.ioPriority !== undefined) {
+    const args = [IOPRIO_WHO_PGRP, 0, plan.ioPriority]
+    rows.push(row('ioprio_set', args, '/process/ioPriority'))
+  }
+  if (plan.personality !== undefined) {
+    rows.push(row('personality', [plan.personality], '/linux/personality'))
+  }
+  return rows
+}
+
+/** struct sched_attr. @see sched_setattr(2) */
+function schedulerAttributes(plan: SchedulerPlan): Uint8Array {
+  const bytes = new Uint8Array(SCHED_ATTR_SIZE)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, SCHED_ATTR_SIZE, true)
+  view.setUint32(4, plan.policy, true)
+  view.setBigUint64(8, BigInt(plan.flags), true)
+  view.setInt32(16, plan.nice, true)
+  view.setUint32(20, plan.priority, true)
+  view.setBigUint64(24, BigInt(plan.runtime), true)
+  view.setBigUint64(32, BigInt(plan.deadline), true)
+  view.setBigUint64(40, BigInt(plan.period), true)
+  return bytes
+}
+
+/** Limits come before the privileges go: raising a hard limit needs CAP_SYS_RESOURCE. */
+function rlimitRows(plan: ProcessPlan, callerNofile: Launch['callerNofile']): NamedRow[] {
+  const [soft, hard] = callerNofile
+  const restored: Arg = { words: [soft, hard] }
+  return [
+    // the engine has raised the soft limit for itself
+    row('prlimit64', [0, RLIMIT_NOFILE, restored, 0], '/process/rlimits', { mode: 'ignore' }),
+    ...plan.rlimits.map((limit) => {
+      const pair: Arg = { words: [limit.soft, limit.hard] }
+      const words = `${limit.type} soft ${limit.soft} hard ${limit.hard}`
+      return row('prlimit64', [0, limit.resource, pair, 0], limit.pointer, { words })
+    }),
+  ]
+}
+
+function credentialRows(plan: ProcessPlan): NamedRow[] {
+  const { uid, gid, additionalGids: gids, capabilities } = plan
+  const user = '/process/user'
+  return [
+    ...boundingRows(capabilities, plan.lastCapability),
+    row('prctl', [PR.SET_KEEPCAPS, 1], '/process/capabilities', { words: 'PR_SET_KEEPCAPS' }),
+    row('setgroups', [gids.length, words32(gids)], `${user}/additionalGids`, { words: `${gids}` }),
+    row('setresgid', [gid, gid, gid], `${user}/gid`, { words: `${gid}` }),
+    row('setresuid', [uid, uid, uid], `${user}/uid`, { words: `${uid}` }),
+    ...capabilityRows(capabilities),
+    row('prctl', [PR.SET_KEEPCAPS, 0], '/process/capabilities', { words: 'PR_SET_KEEPCAPS' }),
+    ...(plan.noNewPrivileges
+      ? [row('prctl', [PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0], '/process/noNewPrivileges')]
+      : []),
+    row('umask', [plan.umask], `${user}/umask`),
+  ]
+}
+
+function boundingRows({ bounding }: CapabilityPlan, last: number): NamedRow[] {
+  const kept = new Set(bounding)
+  const rows: NamedRow[] = []
+  for (let number = 0; number <= last; number++) {
+    if (kept.has(number)) continue
+    const words = `PR_CAPBSET_DROP ${number}`
+    const pointer = '/process/capabilities/bounding'
+    rows.push(row('prctl', [PR.CAPBSET_DROP, number], pointer, { words }))
+  }
+  return rows
+}
+
+/** Pointer of the rows whose failure is a warning. */
+export const AMBIENT = '/process/capabilities/ambient'
+
+/** @see capset(2), capabilities(7) "Ambient" */
+function capabilityRows(sets: CapabilityPlan): NamedRow[] {
+  const effective = capabilityWords(sets.effective)
+  const permitted = capabilityWords(sets.permitted)
+  const inheritable = capabilityWords(sets.inheritable)
+  const header = words32([CAPABILITY_VERSION_3, 0])
+  const data = words32(
+    [0, 1].flatMap((i) => [effective, permitted, inheritable].map((w) => w[i] ?? 0)),
+  )
+  return [
+    row('capset', [header, data], '/process/capabilities'),
+    row('prctl', [PR.CAP_AMBIENT, PR_CAP_AMBIENT.CLEAR_ALL, 0, 0, 0], '/process/capabilities', {
+      words: 'PR_CAP_AMBIENT_CLEAR_ALL',
+    }),
+    ...sets.ambient.map((number) =>
+      row('prctl', [PR.CAP_AMBIENT, PR_CAP_AMBIENT.RAISE, number, 0, 0], AMBIENT, {
+        mode: 'warn',
+        words: `${number}`,
+      }),
+    ),
+  ]
+}
+
+/** From "created" to "started". */
+function waitingRows({ sync, fifo }: Launch): NamedRow[] {
+  const ready = new TextEncoder().encode(READY)
+  const at = '/process'
+  return [
+    // changing the user made it visible again
+    row('prctl', [PR.SET_DUMPABLE, 0], at, { words: 'PR_SET_DUMPABLE' }),
+    // as first process of a pid namespace it would be deaf to these while it waits
+    ...[SIG.HUP, SIG.INT, SIG.TERM].map((signal) =>
+      row('rt_sigaction', [signal, EXIT_ON_SIGNAL, 0, SIGSET_SIZE], at),
+    ),
+    row('fcntl', [sync, F_SETFD, FD_CLOEXEC], at, { words: 'F_SETFD' }),
+    row('fcntl', [fifo, F_SETFD, FD_CLOEXEC], at, { words: 'F_SETFD' }),
+    row('prctl', [PR.SET_PDEATHSIG, 0], at, { words: 'PR_SET_PDEATHSIG' }),
+    row('write', [sync, { bytes: ready }, ready.length], at),
+    row('read', [fifo, { bytes: new Uint8Array(8) }, 1], at, { mode: 'fatal-or-zero' }),
+  ]
+}

@@ -1,0 +1,74 @@
+/**
+ * The last-exec stub's table, walked in JavaScript: for hosts where a memfd may not be executed
+ * (vm.memfd_noexec=2). The process then is a copy of the engine until its execve; the engine runs
+ * from a read-only mount, so that is safe, but costs memory while it waits.
+ */
+
+import { ROW_SIZE, ROWS } from '../stub/last-exec-layout.ts'
+import { type Arg, EXIT_ON_SIGNAL, type Program, type Row } from '../stub/program.ts'
+import { errnoText } from '../sys/errno.ts'
+import { addressOf, S } from '../sys/ffi.ts'
+import { NR } from '../sys/numbers.ts'
+import { exit } from '../sys/process.ts'
+
+const FAILED = 255
+const STDERR = 2
+
+/** Memory that arguments point to: nothing is freed before the execve. */
+const held: Uint8Array[] = []
+
+function place(bytes: Uint8Array): number {
+  held.push(bytes)
+  return addressOf(bytes)
+}
+
+function words(values: readonly (number | bigint)[]): Uint8Array {
+  const bytes = new Uint8Array(Math.max(8, values.length * 8))
+  const view = new DataView(bytes.buffer)
+  values.forEach((value, i) => {
+    view.setBigUint64(i * 8, BigInt.asUintN(64, BigInt(value)), true)
+  })
+  return bytes
+}
+
+function placeString(string: string): number {
+  return place(Buffer.from(`${string}\0`))
+}
+
+function addressable(arg: Arg): number {
+  if (typeof arg === 'number') return arg
+  if (typeof arg === 'bigint') return Number(BigInt.asIntN(64, arg))
+  if ('bytes' in arg) return place(arg.bytes)
+  if ('string' in arg) return placeString(arg.string)
+  if ('strings' in arg) return place(words([...arg.strings.map(placeString), 0]))
+  if ('words' in arg) return place(words(arg.words.map((word) => wordOf(word))))
+  throw new Error('there is no signal handler outside of the stub')
+}
+
+function wordOf(arg: Arg): number | bigint {
+  return typeof arg === 'bigint' ? arg : addressable(arg)
+}
+
+/** Makes the calls of `program` in order; ends in its execve or in exit. */
+export function walkRows(program: Program): never {
+  program.rows.forEach((row, index) => {
+    // the handler is code of the stub's; here the engine's process keeps the default action
+    if (row.args.includes(EXIT_ON_SIGNAL)) return
+    const [a, b, c, d, e, f] = row.args.map(addressable)
+    judge(program, row, index, S(row.nr, a, b, c, d, e, f))
+  })
+  return exit(FAILED)
+}
+
+function judge(program: Program, row: Row, index: number, result: number): void {
+  if (result > 0 || (result === 0 && row.mode !== 'fatal-or-zero')) return
+  if (row.mode === 'ignore') return
+  if (row.mode === 'final') {
+    const line = Buffer.from(`${program.execFailurePrefix}${errnoText(-result)}\n`)
+    S(NR.write, STDERR, place(line), line.length)
+    exit(FAILED)
+  }
+  const record = words([ROWS + index * ROW_SIZE, result])
+  S(NR.write, program.reportFd, place(record), record.length)
+  if (row.mode !== 'warn') exit(FAILED)
+}

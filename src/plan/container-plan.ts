@@ -1,0 +1,140 @@
+/** The whole of a container, decided before anything is done. Pure: the same inputs, the same plan. */
+import type { Spec } from '../../spec/generated/config.ts'
+import { absolutePath, cleanPath } from '../base/paths.ts'
+import { MS } from '../sys/mount.ts'
+import { CLONE } from '../sys/process.ts'
+import { type CgroupPlan, planCgroup } from './cgroup.ts'
+import { planDevices } from './devices.ts'
+import type { HostFacts } from './facts.ts'
+import { planMounts, planReadonly } from './mounts.ts'
+import { hasNamespace, type NamespacePlan, planNamespaces } from './namespaces.ts'
+import { type ProcessPlan, planProcess } from './process-plan.ts'
+import type { MountStep, Step } from './steps.ts'
+
+export interface ContainerPlan {
+  readonly id: string
+  readonly bundle: string
+  /** Absolute path of the root file system. */
+  readonly rootfs: string
+  readonly namespaces: NamespacePlan
+  readonly cgroup: CgroupPlan
+  /** What the container's first process does until it is what it shall be, in order. */
+  readonly steps: readonly Step[]
+  readonly process: ProcessPlan
+}
+
+export interface PlanOptions {
+  readonly id: string
+  /** Absolute path. */
+  readonly bundle: string
+  readonly noPivot: boolean
+  readonly noNewKeyring: boolean
+}
+
+const PROPAGATION: Readonly<Record<string, number>> = {
+  shared: MS.SHARED,
+  slave: MS.SLAVE,
+  private: MS.PRIVATE,
+  unbindable: MS.UNBINDABLE,
+  rshared: MS.SHARED | MS.REC,
+  rslave: MS.SLAVE | MS.REC,
+  rprivate: MS.PRIVATE | MS.REC,
+  runbindable: MS.UNBINDABLE | MS.REC,
+}
+
+/** Translates a valid configuration into a plan. */
+export function planContainer(spec: Spec, facts: HostFacts, options: PlanOptions): ContainerPlan {
+  const { id, bundle } = options
+  const rootfs = absolutePath(spec.root?.path ?? '', bundle)
+  const namespaces = planNamespaces(spec)
+  const cgroup = planCgroup(facts.cgroup, spec.linux?.cgroupsPath, id)
+  return {
+    id,
+    bundle,
+    rootfs,
+    namespaces,
+    cgroup,
+    steps: [
+      ...planBefore(spec, namespaces, options),
+      ...planRootFilesystem(spec, rootfs, cgroup, options),
+      ...planAfter(spec),
+    ],
+    process: planProcess(spec.process ?? {}, spec, facts),
+  }
+}
+
+function planBefore(spec: Spec, namespaces: NamespacePlan, options: PlanOptions): Step[] {
+  const steps: Step[] = []
+  const score = spec.process?.oomScoreAdj
+  if (score !== undefined) {
+    steps.push({ op: 'oomScoreAdj', value: score, pointer: '/process/oomScoreAdj' })
+  }
+  if (!options.noNewKeyring) steps.push({ op: 'sessionKeyring', name: `_ses.${options.id}` })
+  if ((namespaces.create & CLONE.NEWNET) !== 0) steps.push({ op: 'loopback' })
+  return steps
+}
+
+function planRootFilesystem(
+  spec: Spec,
+  rootfs: string,
+  cgroup: CgroupPlan,
+  options: PlanOptions,
+): Step[] {
+  const isolated = hasNamespace(spec, 'mount')
+  const propagation = PROPAGATION[spec.linux?.rootfsPropagation ?? ''] ?? 0
+  const mounts = planMounts(spec, cgroup).map((step) => withAbsoluteSource(step, options.bundle))
+  const how = isolated ? (options.noPivot ? 'move' : 'pivot') : 'chroot'
+  const steps: Step[] = [
+    { op: 'rootfs', path: rootfs, propagation, isolated, pointer: '/root/path' },
+    ...mounts,
+    ...planDevices(spec),
+    { op: 'enterRoot', how, masks: (spec.linux?.maskedPaths ?? []).length > 0 },
+  ]
+  const type = propagation & ~MS.REC
+  if (isolated && (type === MS.SHARED || type === MS.UNBINDABLE)) {
+    steps.push({ op: 'rootPropagation', propagation, pointer: '/linux/rootfsPropagation' })
+  }
+  const cwd = spec.process?.cwd ?? '/'
+  steps.push(
+    { op: 'standardStreams' },
+    { op: 'createWorkingDirectory', path: cwd, pointer: '/process/cwd' },
+    ...planReadonly(mounts, spec),
+  )
+  return steps
+}
+
+function withAbsoluteSource(step: MountStep, bundle: string): MountStep {
+  return step.kind === 'bind' ? { ...step, source: absolutePath(step.source, bundle) } : step
+}
+
+function planAfter(spec: Spec): Step[] {
+  const { hostname, domainname, linux } = spec
+  const steps: Step[] = []
+  if (hostname !== undefined && hostname !== '') {
+    steps.push({ op: 'hostname', name: hostname, pointer: '/hostname' })
+  }
+  if (domainname !== undefined && domainname !== '') {
+    steps.push({ op: 'domainname', name: domainname, pointer: '/domainname' })
+  }
+  for (const [key, value] of Object.entries(linux?.sysctl ?? {})) {
+    steps.push({ op: 'sysctl', path: sysctlPath(key), value, pointer: `/linux/sysctl/${key}` })
+  }
+  linux?.readonlyPaths?.forEach((path, i) => {
+    const pointer = `/linux/readonlyPaths/${i}`
+    steps.push({ op: 'readonlyPath', path: cleanPath(path), pointer })
+  })
+  new Set(linux?.maskedPaths?.map(cleanPath)).forEach((path) => {
+    steps.push({ op: 'maskedPath', path, pointer: '/linux/maskedPaths' })
+  })
+  return steps
+}
+
+/**
+ * A sysctl's path below /proc/sys. The first separator decides, as in sysctl(8): in a dotted key a
+ * slash stands for a dot inside a name (`net.ipv4.conf.eth0/100.rp_filter`).
+ */
+export function sysctlPath(key: string): string {
+  const separator = /[./]/.exec(key)?.[0]
+  if (separator === '/') return key
+  return key.replace(/[./]/g, (found) => (found === '.' ? '/' : '.'))
+}

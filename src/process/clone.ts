@@ -1,0 +1,68 @@
+/** Makes the container's first process: a copy of this one, which must have one thread. */
+
+import { isErrno } from '../sys/check.ts'
+import { E } from '../sys/errno.ts'
+import type { Fd } from '../sys/fd.ts'
+import { S } from '../sys/ffi.ts'
+import { readFile, stat } from '../sys/file.ts'
+import { NR } from '../sys/numbers.ts'
+import { clone3, exit } from '../sys/process.ts'
+
+const MADV_DOFORK = 11
+
+/**
+ * A helper thread of the engine would not exist in the copy, which could then wait for it for
+ * ever. /proc/self/task has two links of its own and one a thread.
+ */
+function assertOneThread(): void {
+  const threads = stat(undefined, '/proc/self/task').nlink - 2
+  if (threads !== 1) throw new Error(`the engine has ${threads} threads and cannot be copied`)
+}
+
+/**
+ * With the JIT on, the engine marks its code memory MADV_DONTFORK: a copy would die at its first
+ * compiled function. The launcher turns the JIT off; this is for an engine started otherwise.
+ */
+function includeCodeMemory(): void {
+  if (process.env.BUN_JSC_useJIT === '0') return
+  for (const line of readFile(undefined, '/proc/self/maps', 16 << 20).split('\n')) {
+    const found = /^([0-9a-f]+)-([0-9a-f]+) rwxp /.exec(line)
+    if (found === null) continue
+    const start = Number.parseInt(found[1] ?? '', 16)
+    const length = Number.parseInt(found[2] ?? '', 16) - start
+    S(NR.madvise, start, length, MADV_DOFORK)
+  }
+}
+
+/**
+ * Copies this process into new namespaces.
+ *
+ * @param flags - `CLONE.NEW*`
+ * @param cgroup - a cgroup v2 directory to start in; where the kernel cannot, or the cgroup will
+ *   not take it, `intoCgroup` is false and the child has to join by itself
+ * @param child - what the copy does; it never returns
+ * @returns in the parent
+ */
+export function cloneProcess(
+  flags: number,
+  cgroup: Fd | undefined,
+  child: (intoCgroup: boolean) => never,
+): { pid: number; pidfd: Fd; intoCgroup: boolean } {
+  assertOneThread()
+  includeCodeMemory()
+  let intoCgroup = cgroup !== undefined
+  let made: { pid: number; pidfd: Fd }
+  try {
+    made = clone3(flags, cgroup)
+  } catch (error) {
+    if (cgroup === undefined || !isErrno(error, E.INVAL, E.BUSY, E.OPNOTSUPP)) throw error
+    intoCgroup = false
+    made = clone3(flags)
+  }
+  if (made.pid !== 0) return { ...made, intoCgroup }
+  try {
+    child(intoCgroup)
+  } catch {
+    exit(255)
+  }
+}

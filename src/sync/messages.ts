@@ -1,0 +1,85 @@
+/**
+ * What the container's first process tells tsrun while it is set up, over a socket that keeps
+ * message boundaries:
+ *
+ *     child (JavaScript)        {"kind":"error",...}      it has failed, and exits
+ *     child (last-exec stub)    16 bytes                  a row of its table has failed
+ *     child (last-exec stub)    "ready"                   it waits on the fifo
+ *     end of file               it has executed the container's program, or is dead
+ *
+ * Errors cross as data: the system call, its subject and error number arrive as they were thrown.
+ */
+import { messageOf, StepError, SyscallError, syscallErrorOf } from '../base/errors.ts'
+import { decodeRecord } from '../stub/last-exec.ts'
+import { errnoName, errnoText } from '../sys/errno.ts'
+import type { Fd } from '../sys/fd.ts'
+import { LONGEST_MESSAGE, receive, send } from '../sys/socket.ts'
+
+interface ErrorMessage {
+  readonly kind: 'error'
+  readonly step: string
+  readonly pointer: string | undefined
+  readonly message: string
+  readonly syscall?: { readonly name: string; readonly subject: string; readonly errno: number }
+}
+
+export type Message =
+  | { readonly kind: 'error'; readonly error: StepError }
+  | { readonly kind: 'row'; readonly row: number; readonly errno: number }
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'closed' }
+
+export const READY = 'ready'
+const RECORD_SIZE = 16
+const LONGEST_TEXT = 8 * 1024
+
+/** Tells the other side that `step` failed. Nothing is thrown: there is nobody else to tell. */
+export function sendError(
+  sync: Fd,
+  step: string,
+  pointer: string | undefined,
+  thrown: unknown,
+): void {
+  const failed = syscallErrorOf(thrown)
+  const message: ErrorMessage = {
+    kind: 'error',
+    step,
+    pointer,
+    message: messageOf(thrown).slice(0, LONGEST_TEXT),
+    ...(failed && {
+      syscall: {
+        name: failed.syscall,
+        subject: failed.subject.slice(0, LONGEST_TEXT),
+        errno: failed.errno,
+      },
+    }),
+  }
+  try {
+    send(sync, Buffer.from(JSON.stringify(message)).subarray(0, LONGEST_MESSAGE))
+  } catch {
+    // the parent is gone
+  }
+}
+
+/** Waits for the next message. */
+export function receiveMessage(sync: Fd): Message {
+  const bytes = receive(sync)
+  if (bytes.length === 0) return { kind: 'closed' }
+  if (bytes.length === RECORD_SIZE) return { kind: 'row', ...decodeRecord(bytes) }
+  const text = bytes.toString('utf8')
+  if (text === READY) return { kind: 'ready' }
+  return { kind: 'error', error: revive(JSON.parse(text) as ErrorMessage) }
+}
+
+function revive({ step, pointer, message, syscall }: ErrorMessage): StepError {
+  const cause =
+    syscall &&
+    new SyscallError(
+      syscall.name,
+      syscall.subject,
+      syscall.errno,
+      errnoName(syscall.errno),
+      errnoText(syscall.errno),
+    )
+  return new StepError(step, pointer, message, cause)
+}

@@ -1,0 +1,62 @@
+/**
+ * The one place that knows koffi. It binds libc's `syscall` and nothing else: every system call
+ * goes through `S`, arguments are numbers, strings and structures lie in one arena whose address
+ * is fixed for the life of the process (also after clone).
+ */
+
+interface Koffi {
+  load(path: string | null): { func(name: string, result: string, parameters: string[]): Syscall }
+  address(buffer: Uint8Array): bigint | number
+  errno(): number
+}
+
+type Syscall = (
+  nr: number,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+  e: number,
+  f: number,
+) => number | bigint
+
+/** koffi.node: beside the engine (the launcher says where that is), or in node_modules on Node. */
+function addonPath(): string {
+  const lib = process.env.TSRUN_LIB
+  if (lib !== undefined) return `${lib}/koffi.node`
+  const packages = `${import.meta.dirname}/../../node_modules/@koromix`
+  return `${packages}/koffi-linux-${process.arch}/linux_${process.arch}/koffi.node`
+}
+
+const addon = { exports: {} as Koffi }
+process.dlopen(addon, addonPath())
+const koffi = addon.exports
+const syscall = koffi.load(null).func(
+  'syscall',
+  'int64_t',
+  Array.from({ length: 7 }, () => 'int64_t'),
+)
+
+/** Scratch memory for strings and structures; big, so that its storage never moves. */
+export const arena: Buffer = Buffer.alloc(1 << 18)
+/** The arena as numbers, for structures. */
+export const view: DataView = new DataView(arena.buffer, arena.byteOffset, arena.byteLength)
+/** Address of the arena's first byte. */
+export const base: number = Number(koffi.address(arena))
+
+/**
+ * Makes the system call `nr`. Integers only; addresses come from `sys/memory.ts`.
+ *
+ * @returns what the kernel returned: a value, or the negative error number
+ * @see syscall(2)
+ */
+export function S(nr: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0): number {
+  const result = syscall(nr, a, b, c, d, e, f)
+  if (result === -1) return -koffi.errno()
+  return typeof result === 'number' ? result : Number(result)
+}
+
+/** Where `bytes` lie; they must be held as long as the address is used. */
+export function addressOf(bytes: Uint8Array): number {
+  return Number(koffi.address(bytes))
+}

@@ -1,0 +1,291 @@
+import { check, failure, retry } from './check.ts'
+import { E } from './errno.ts'
+import { Fd } from './fd.ts'
+import { S } from './ffi.ts'
+import { alloc, arena, at, get64, put64, str, text, view } from './memory.ts'
+import { NR } from './numbers.ts'
+
+/** `O_*` of open(2), the same on x86-64 and aarch64 but for two. */
+const arm = process.arch === 'arm64'
+export const O = {
+  RDONLY: 0,
+  WRONLY: 1,
+  RDWR: 2,
+  CREAT: 0o100,
+  EXCL: 0o200,
+  NOCTTY: 0o400,
+  TRUNC: 0o1000,
+  APPEND: 0o2000,
+  NONBLOCK: 0o4000,
+  DIRECTORY: arm ? 0o40000 : 0o200000,
+  NOFOLLOW: arm ? 0o100000 : 0o400000,
+  CLOEXEC: 0o2000000,
+  PATH: 0o10000000,
+} as const
+
+export const AT = {
+  FDCWD: -100,
+  SYMLINK_NOFOLLOW: 0x100,
+  EACCESS: 0x200,
+  REMOVEDIR: 0x200,
+  EMPTY_PATH: 0x1000,
+  RECURSIVE: 0x8000,
+} as const
+
+/** File types in `st_mode`. @see inode(7) */
+export const S_IF = {
+  MT: 0o170000,
+  SOCK: 0o140000,
+  LNK: 0o120000,
+  REG: 0o100000,
+  BLK: 0o060000,
+  DIR: 0o040000,
+  CHR: 0o020000,
+  FIFO: 0o010000,
+} as const
+
+/** A directory to resolve against; absent means the working directory. */
+export type Dir = Fd | undefined
+
+function dirNumber(dir: Dir): number {
+  return dir === undefined ? AT.FDCWD : dir.number
+}
+
+/** How messages call `path` below `dir`. */
+export function labelOf(dir: Dir, path: string): string {
+  if (dir === undefined || path.startsWith('/')) return path
+  return path === '' ? dir.label : `${dir.label}/${path}`
+}
+
+/**
+ * Opens a file; `O_CLOEXEC` is always added.
+ *
+ * @param flags - `O` values
+ * @returns a new descriptor, the caller's to close
+ * @throws {SyscallError}
+ * @see openat(2)
+ */
+export function open(dir: Dir, path: string, flags: number, mode = 0): Fd {
+  const label = labelOf(dir, path)
+  const result = retry(() => S(NR.openat, dirNumber(dir), str(path), flags | O.CLOEXEC, mode))
+  return new Fd(check('open', label, result), label)
+}
+
+/** `RESOLVE_*` of openat2(2). */
+export const RESOLVE = {
+  NO_XDEV: 1,
+  NO_MAGICLINKS: 2,
+  NO_SYMLINKS: 4,
+  BENEATH: 8,
+  IN_ROOT: 16,
+} as const
+
+/**
+ * Opens a file with restricted path resolution; `O_CLOEXEC` is always added.
+ *
+ * @returns the descriptor number, or the negative error number: callers that fall back need it
+ * @see openat2(2) (Linux 5.6)
+ */
+export function openat2(dir: Dir, path: string, flags: number, resolve: number, mode = 0): number {
+  const how = alloc(24)
+  put64(how, flags | O.CLOEXEC)
+  put64(how + 8, mode)
+  put64(how + 16, resolve)
+  const address = str(path)
+  return retry(() => S(NR.openat2, dirNumber(dir), address, at(how), 24))
+}
+
+/** What statx(2) tells of a file. Times in nanoseconds are left out: nobody here needs them. */
+export interface Stat {
+  /** Type and permission bits. */
+  readonly mode: number
+  readonly nlink: number
+  readonly uid: number
+  readonly gid: number
+  readonly ino: number
+  readonly size: number
+  readonly rdevMajor: number
+  readonly rdevMinor: number
+  readonly devMajor: number
+  readonly devMinor: number
+}
+
+const STATX_BASIC_STATS = 0x7ff
+
+/**
+ * The attributes of `path` below `dir`, or of `dir` itself when `path` is empty.
+ *
+ * @param follow - false to look at a symbolic link itself
+ * @throws {SyscallError}
+ * @see statx(2) (Linux 4.11)
+ */
+export function stat(dir: Dir, path: string, follow = true): Stat {
+  const buffer = alloc(256)
+  const flags = (path === '' ? AT.EMPTY_PATH : 0) | (follow ? 0 : AT.SYMLINK_NOFOLLOW)
+  const result = S(NR.statx, dirNumber(dir), str(path), flags, STATX_BASIC_STATS, at(buffer))
+  check('stat', labelOf(dir, path), result)
+  return {
+    nlink: view.getUint32(buffer + 16, true),
+    uid: view.getUint32(buffer + 20, true),
+    gid: view.getUint32(buffer + 24, true),
+    mode: view.getUint16(buffer + 28, true),
+    ino: get64(buffer + 32),
+    size: get64(buffer + 40),
+    rdevMajor: view.getUint32(buffer + 128, true),
+    rdevMinor: view.getUint32(buffer + 132, true),
+    devMajor: view.getUint32(buffer + 136, true),
+    devMinor: view.getUint32(buffer + 140, true),
+  }
+}
+
+/** The attributes of an open descriptor. */
+export function fstat(fd: Fd): Stat {
+  return stat(fd, '')
+}
+
+/** As `stat`, but undefined when there is no such file. */
+export function statIfAny(dir: Dir, path: string, follow = true): Stat | undefined {
+  try {
+    return stat(dir, path, follow)
+  } catch (error) {
+    if (error instanceof Error && 'errno' in error && error.errno === E.NOENT) return undefined
+    throw error
+  }
+}
+
+/** Type and mount flags of the file system that holds `fd`. @see statfs(2) */
+export function fstatfs(fd: Fd): { type: number; flags: number } {
+  const buffer = alloc(120)
+  check('fstatfs', fd.label, S(NR.fstatfs, fd.number, at(buffer)))
+  return { type: get64(buffer), flags: get64(buffer + 80) }
+}
+
+/** Creates a directory; umask applies. @throws {SyscallError} EEXIST and others @see mkdirat(2) */
+export function mkdir(dir: Dir, path: string, mode: number): void {
+  check('mkdir', labelOf(dir, path), S(NR.mkdirat, dirNumber(dir), str(path), mode))
+}
+
+/** Creates a file system node; `mode` includes the type. @see mknodat(2) */
+export function mknod(dir: Dir, path: string, mode: number, major = 0, minor = 0): void {
+  const device = (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)
+  check('mknod', labelOf(dir, path), S(NR.mknodat, dirNumber(dir), str(path), mode, device >>> 0))
+}
+
+/** Creates a symbolic link at `path`. @see symlinkat(2) */
+export function symlink(target: string, dir: Dir, path: string): void {
+  check('symlink', labelOf(dir, path), S(NR.symlinkat, str(target), dirNumber(dir), str(path)))
+}
+
+/** Removes a name; `AT.REMOVEDIR` for a directory. @see unlinkat(2) */
+export function unlink(dir: Dir, path: string, flags = 0): void {
+  check(
+    flags === AT.REMOVEDIR ? 'rmdir' : 'unlink',
+    labelOf(dir, path),
+    S(NR.unlinkat, dirNumber(dir), str(path), flags),
+  )
+}
+
+/** Renames within `dir`, replacing what is there. @see renameat2(2) */
+export function rename(dir: Dir, from: string, to: string): void {
+  const number = dirNumber(dir)
+  check('rename', labelOf(dir, from), S(NR.renameat2, number, str(from), number, str(to), 0))
+}
+
+/** The target of a symbolic link. @throws {SyscallError} EINVAL if it is none @see readlinkat(2) */
+export function readlink(dir: Dir, path: string): string {
+  const buffer = alloc(4096)
+  const result = S(NR.readlinkat, dirNumber(dir), str(path), at(buffer), 4096)
+  return text(buffer, check('readlink', labelOf(dir, path), result))
+}
+
+/** Changes the owner of an open file, also of an `O_PATH` one. @see fchownat(2) */
+export function chown(fd: Fd, uid: number, gid: number): void {
+  check('chown', fd.label, S(NR.fchownat, fd.number, str(''), uid, gid, AT.EMPTY_PATH))
+}
+
+/** Changes the mode of an open file (not `O_PATH`). @see fchmod(2) */
+export function chmod(fd: Fd, mode: number): void {
+  check('chmod', fd.label, S(NR.fchmod, fd.number, mode))
+}
+
+const CHUNK = 64 * 1024
+
+/**
+ * Reads from the current position to the end.
+ *
+ * @param most - the largest length taken, in bytes
+ * @throws {SyscallError} EFBIG beyond `most`, and those of read(2)
+ */
+export function readBytes(fd: Fd, most: number): Buffer {
+  const parts: Buffer[] = []
+  let length = 0
+  for (;;) {
+    const buffer = alloc(CHUNK)
+    const got = check(
+      'read',
+      fd.label,
+      retry(() => S(NR.read, fd.number, at(buffer), CHUNK)),
+    )
+    if (got === 0) return parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts)
+    length += got
+    if (length > most) throw failure('read', fd.label, -E.FBIG)
+    parts.push(Buffer.from(arena.subarray(buffer, buffer + got)))
+  }
+}
+
+/** Reads a whole file as UTF-8 text; `most` bounds its length in bytes. @throws {SyscallError} */
+export function readFile(dir: Dir, path: string, most = 1 << 20): string {
+  using fd = open(dir, path, O.RDONLY)
+  return readBytes(fd, most).toString('utf8')
+}
+
+/** Writes all of `data` at the current position. @throws {SyscallError} @see write(2) */
+export function writeAll(fd: Fd, data: string | Uint8Array): void {
+  const bytes = typeof data === 'string' ? Buffer.from(data) : data
+  for (let done = 0; done < bytes.length; ) {
+    const length = Math.min(CHUNK, bytes.length - done)
+    const buffer = alloc(length)
+    arena.set(bytes.subarray(done, done + length), buffer)
+    done += check(
+      'write',
+      fd.label,
+      retry(() => S(NR.write, fd.number, at(buffer), length)),
+    )
+  }
+}
+
+/** Opens an existing file and writes `data` with one write(2), as kernel files want it. */
+export function writeFile(dir: Dir, path: string, data: string): void {
+  using fd = open(dir, path, O.WRONLY)
+  const buffer = str(data)
+  const length = Buffer.byteLength(data)
+  check('write', `${JSON.stringify(data)} to ${fd.label}`, S(NR.write, fd.number, buffer, length))
+}
+
+/** The names in a directory, without `.` and `..`, in the order the kernel gives. @see getdents(2) */
+export function readDirectory(fd: Fd): string[] {
+  const names: string[] = []
+  for (;;) {
+    const buffer = alloc(CHUNK)
+    const got = check('getdents64', fd.label, S(NR.getdents64, fd.number, at(buffer), CHUNK))
+    if (got === 0) return names
+    for (let entry = buffer; entry < buffer + got; ) {
+      const length = view.getUint16(entry + 16, true)
+      const end = arena.indexOf(0, entry + 19)
+      const name = text(entry + 19, end - entry - 19)
+      if (name !== '.' && name !== '..') names.push(name)
+      entry += length
+    }
+  }
+}
+
+export const LOCK = { EX: 2, UN: 8 } as const
+
+/** Locks an open file description, waiting for who holds the lock, or unlocks it. @see flock(2) */
+export function flock(fd: Fd, operation: number): void {
+  check(
+    'flock',
+    fd.label,
+    retry(() => S(NR.flock, fd.number, operation)),
+  )
+}

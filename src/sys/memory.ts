@@ -1,0 +1,78 @@
+/**
+ * Strings and structures for system calls, in the arena.
+ *
+ * The arena is used as a ring: what was put there stays valid until about 240 KB more have been
+ * put, which is far more than the arguments of one call. What must stay is taken with `keep`.
+ */
+import { arena, base, view } from './ffi.ts'
+
+/** Bytes at the arena's start that the ring never reuses. */
+const KEPT = 16 * 1024
+/** Longest string in one piece; longer ones no system call here takes (PATH_MAX is 4,096). */
+const LONGEST = 64 * 1024
+
+let kept = 0
+let top = KEPT
+
+/** Reserves `size` zeroed bytes in the ring; returns their offset in the arena, 8-byte aligned. */
+export function alloc(size: number): number {
+  if (top + size > arena.length) top = KEPT
+  const offset = top
+  top = (top + size + 7) & ~7
+  arena.fill(0, offset, offset + size)
+  return offset
+}
+
+/** Reserves `size` zeroed bytes for the life of the process; returns their offset. */
+export function keep(size: number): number {
+  const offset = kept
+  kept = (kept + size + 7) & ~7
+  if (kept > KEPT) throw new RangeError('arena: no room left to keep')
+  return offset
+}
+
+/** The address of an offset in the arena. */
+export function at(offset: number): number {
+  return base + offset
+}
+
+/**
+ * Puts a NUL-terminated UTF-8 string into the ring.
+ *
+ * @returns its address
+ * @throws {RangeError} if it holds a NUL, which the kernel would take for its end, or is longer
+ *   than 64 KB
+ */
+export function str(text: string, encoding: 'utf8' | 'latin1' = 'utf8'): number {
+  if (text.includes('\0')) throw new RangeError(`string contains nul byte: ${JSON.stringify(text)}`)
+  const most = text.length * (encoding === 'utf8' ? 3 : 1) + 1
+  if (most > LONGEST * 3) throw new RangeError(`string of ${text.length} characters is too long`)
+  if (top + most > arena.length) top = KEPT
+  const offset = top
+  const length = arena.write(text, offset, encoding)
+  arena[offset + length] = 0
+  top = (offset + length + 8) & ~7
+  return base + offset
+}
+
+/** Writes a signed or unsigned 64-bit value; -1 gives 0xffffffffffffffff. */
+export function put64(offset: number, value: number | bigint): void {
+  if (typeof value === 'bigint') {
+    view.setBigUint64(offset, BigInt.asUintN(64, value), true)
+    return
+  }
+  view.setUint32(offset, value >>> 0, true)
+  view.setInt32(offset + 4, Math.floor(value / 0x1_0000_0000), true)
+}
+
+/** Reads an unsigned 64-bit value below 2^53. */
+export function get64(offset: number): number {
+  return view.getUint32(offset + 4, true) * 0x1_0000_0000 + view.getUint32(offset, true)
+}
+
+/** Reads text of `length` bytes. */
+export function text(offset: number, length: number, encoding: 'utf8' | 'latin1' = 'utf8'): string {
+  return arena.toString(encoding, offset, offset + length)
+}
+
+export { arena, view }

@@ -1,0 +1,72 @@
+import { check, retry } from './check.ts'
+import { Fd } from './fd.ts'
+import { S } from './ffi.ts'
+import { alloc, arena, at, put64, view } from './memory.ts'
+import { NR } from './numbers.ts'
+
+const AF_UNIX = 1
+const AF_INET = 2
+const SOCK_DGRAM = 2
+const SOCK_SEQPACKET = 5
+const SOCK_CLOEXEC = 0o2000000
+
+/** Two connected ends that keep message boundaries. @see socketpair(2) */
+export function seqpacketPair(labels: readonly [string, string]): [Fd, Fd] {
+  const pair = alloc(8)
+  check('socketpair', '', S(NR.socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, at(pair)))
+  return [
+    new Fd(view.getInt32(pair, true), labels[0]),
+    new Fd(view.getInt32(pair + 4, true), labels[1]),
+  ]
+}
+
+/** A datagram socket, which interface ioctls want. @see netdevice(7) */
+export function inetSocket(): Fd {
+  const result = S(NR.socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)
+  return new Fd(check('socket', 'AF_INET', result), 'AF_INET socket')
+}
+
+/** Longest message on a sync socket, in bytes. */
+export const LONGEST_MESSAGE = 48 * 1024
+const MSG_NOSIGNAL = 0x4000
+
+/** Sends one message. @throws {SyscallError} EPIPE when the other end is gone @see send(2) */
+export function send(fd: Fd, message: Uint8Array): void {
+  const buffer = alloc(message.length)
+  arena.set(message, buffer)
+  const result = retry(() => S(NR.sendto, fd.number, at(buffer), message.length, MSG_NOSIGNAL))
+  check('send', fd.label, result)
+}
+
+/** Receives one message; empty when the other end is closed. @see recv(2) */
+export function receive(fd: Fd): Buffer {
+  const buffer = alloc(LONGEST_MESSAGE)
+  const got = retry(() => S(NR.recvfrom, fd.number, at(buffer), LONGEST_MESSAGE))
+  return Buffer.from(arena.subarray(buffer, buffer + check('recv', fd.label, got)))
+}
+
+export const POLL = { IN: 1, OUT: 4, ERR: 8, HUP: 16 } as const
+
+/**
+ * Waits until a descriptor is readable or closed.
+ *
+ * @param timeoutMs - absent means for ever
+ * @returns the events of each descriptor, all 0 after a timeout or a signal
+ * @see ppoll(2)
+ */
+export function pollIn(fds: readonly Fd[], timeoutMs?: number): number[] {
+  const table = alloc(fds.length * 8)
+  fds.forEach((fd, i) => {
+    view.setInt32(table + i * 8, fd.number, true)
+    view.setInt16(table + i * 8 + 4, POLL.IN, true)
+  })
+  let timeout = 0
+  if (timeoutMs !== undefined) {
+    const time = alloc(16)
+    put64(time, Math.floor(timeoutMs / 1000))
+    put64(time + 8, Math.round((timeoutMs % 1000) * 1_000_000))
+    timeout = at(time)
+  }
+  const got = S(NR.ppoll, at(table), fds.length, timeout, 0, 8)
+  return fds.map((_, i) => (got > 0 ? view.getInt16(table + i * 8 + 6, true) : 0))
+}
