@@ -43,6 +43,8 @@ export interface Runtime {
   readonly log: Log
   /** argv[0], for messages. */
   readonly program: string
+  /** Writes to standard output. */
+  print(text: string): void
 }
 
 export interface Invocation<O extends OptionDefinitions> {
