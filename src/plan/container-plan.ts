@@ -4,6 +4,7 @@ import { absolutePath, cleanPath } from '../base/paths.ts'
 import { MS } from '../sys/mount.ts'
 import { CLONE } from '../sys/process.ts'
 import { type CgroupPlan, planCgroup } from './cgroup.ts'
+import { type DeviceRule, planDeviceRules } from './device-rules.ts'
 import { planDevices } from './devices.ts'
 import type { HostFacts } from './facts.ts'
 import { planMounts, planReadonly } from './mounts.ts'
@@ -18,6 +19,7 @@ export interface ContainerPlan {
   readonly rootfs: string
   readonly namespaces: NamespacePlan
   readonly cgroup: CgroupPlan
+  readonly deviceRules: readonly DeviceRule[]
   /** What the container's first process does until it is what it shall be, in order. */
   readonly steps: readonly Step[]
   readonly process: ProcessPlan
@@ -54,6 +56,7 @@ export function planContainer(spec: Spec, facts: HostFacts, options: PlanOptions
     rootfs,
     namespaces,
     cgroup,
+    deviceRules: planDeviceRules(spec),
     steps: [
       ...planBefore(spec, namespaces, options),
       ...planRootFilesystem(spec, rootfs, cgroup, options),
