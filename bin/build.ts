@@ -3,11 +3,13 @@
  * takes the place of dist/ only when they have passed the self-test.
  */
 
+import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -29,12 +31,20 @@ function checkGenerated(): void {
   }
 }
 
+/** What `--version` tells of the build: see src/base/version.ts. */
+function identity(): Record<string, string> {
+  const git = spawnSync('git', ['rev-parse', 'HEAD'], { cwd: ROOT, encoding: 'utf8' })
+  const koffi = JSON.parse(readFileSync(join(ROOT, 'node_modules/koffi/package.json'), 'utf8'))
+  const known = { TSRUN_KOFFI: String(koffi.version) }
+  return git.status === 0 ? { ...known, TSRUN_COMMIT: git.stdout.trim() } : known
+}
+
 /** Writes launcher, engine and addon into `directory`. */
 function buildInto(directory: string): void {
   const launcher = join(directory, 'tsrun')
   writeFileSync(launcher, buildLauncher(process.arch === 'arm64' ? 'aarch64' : 'x86-64'))
   chmodSync(launcher, 0o755)
-  compileEngine(ENTRY, join(directory, 'tsrun.engine'))
+  compileEngine(ENTRY, join(directory, 'tsrun.engine'), identity())
   chmodSync(join(directory, 'tsrun.engine'), 0o755)
   chmodSync(join(directory, 'koffi.node'), 0o644)
 }

@@ -54,12 +54,22 @@ export function copyInOrder(from: string, to: string): void {
  * Compiles `entry` and all that it imports into the executable `outfile`, and puts koffi.node
  * beside it. To be run by Bun, which is the compiler too.
  *
+ * @param constants - global names that the sources find replaced by these strings
  * @throws {Error} with the compiler's messages
  */
-export function compileEngine(entry: string, outfile: string): void {
+export function compileEngine(
+  entry: string,
+  outfile: string,
+  constants: Readonly<Record<string, string>> = {},
+): void {
   // the name of the output is part of the bytes: the same name, elsewhere
   const draft = join(dirname(outfile), 'draft', basename(outfile))
-  const compiler = spawnSync(process.execPath, ['build', ...FLAGS, entry, '--outfile', draft], {
+  const defines = Object.entries(constants).flatMap(([name, value]) => [
+    '--define',
+    `${name}=${JSON.stringify(value)}`,
+  ])
+  const words = ['build', ...FLAGS, ...defines, entry, '--outfile', draft]
+  const compiler = spawnSync(process.execPath, words, {
     cwd: ROOT,
     encoding: 'utf8',
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '' },

@@ -69,8 +69,11 @@ function ask<T>(start: Start, question: readonly string[], env?: Record<string, 
 }
 
 function checkThreads(start: Start): void {
-  const { threads } = ask<{ threads: number }>(start, ['threads'])
+  const { threads, hasCodeMemory } = ask<{ threads: number; hasCodeMemory: boolean }>(start, [
+    'threads',
+  ])
   expect(threads === 1, 'one thread after 10 MB of garbage', { threads })
+  expect(!hasCodeMemory, 'no memory is writable and executable', { hasCodeMemory })
   const { hung, failed } = ask<{ hung: number; failed: number }>(start, ['clones', `${CLONES}`])
   const isGood = hung === 0 && failed === 0
   expect(isGood, `${CLONES} clones that collect garbage all end well`, { hung, failed })

@@ -145,14 +145,18 @@ export function allProcesses(plan: CgroupPlan): number[] {
 }
 
 /**
- * Opens what a process writes itself into.
+ * Opens what a process with one thread writes `0` into to enter the cgroups. In v1 hierarchies that
+ * is `tasks`: to move the writing thread alone the kernel takes no lock that waits for an RCU grace
+ * period, as it does for cgroup.procs (3 to 12 ms; kernel/cgroup/cgroup.c, cgroup_procs_write_start).
  *
- * @param skipUnified - the cgroup v2 hierarchy is entered by clone3 already
+ * @param unified - with the cgroup v2 hierarchy; false if clone3 has entered it
  */
-export function openMembership(plan: CgroupPlan, skipUnified: boolean): Fd[] {
+export function openMembership(plan: CgroupPlan, unified: boolean): Fd[] {
   return plan.paths
-    .filter(({ controllers }) => !(skipUnified && controllers === ''))
-    .map(({ path }) => open(undefined, `${path}/cgroup.procs`, O.WRONLY))
+    .filter(({ controllers }) => unified || controllers !== '')
+    .map(({ controllers, path }) =>
+      open(undefined, `${path}/${controllers === '' ? 'cgroup.procs' : 'tasks'}`, O.WRONLY),
+    )
 }
 
 /** The directory of the container in the cgroup v2 hierarchy, if there is one. */

@@ -17,7 +17,6 @@ export default defineCommand({
     const { created } = await create(id, options, runtime)
     try {
       if (pidFile !== undefined) writePidFile(pidFile, created.state.pid)
-      created.store.publishFifo()
     } catch (error) {
       discard(runtime.root, created, runtime.log)
       throw error

@@ -5,6 +5,7 @@ import { ContainerError, SpecError, StepError } from '../base/errors.ts'
 import { mark } from '../base/timing.ts'
 import { loadSpec } from '../bundle/load.ts'
 import type { SpecFacts } from '../bundle/problem.ts'
+import { checkUnsupported } from '../bundle/unsupported.ts'
 import { validateSpec } from '../bundle/validate.ts'
 import { probeHost } from '../host/probe.ts'
 import { type ContainerPlan, planContainer } from '../plan/container-plan.ts'
@@ -62,13 +63,19 @@ export async function loadBundle(options: BundleOptions): Promise<Bundle> {
     const spec = await loadSpec(config, CONFIG)
     mark('load')
     const facts = probeHost()
-    const warnings = validateSpec(spec, specFacts(spec, facts, options))
+    const judged = specFacts(spec, facts, options)
+    const warnings = validateSpec(spec, judged)
+    checkUnsupported(spec, refuse, judged)
     mark('validate')
     const plan = planContainer(spec, facts, { ...options, bundle: path })
     checkRootfs(plan.rootfs)
     mark('plan')
     return { path, text: config, spec, plan, warnings: warnings.map(({ message }) => message) }
   })
+}
+
+function refuse(pointer: string, message: string): never {
+  throw new SpecError(message, pointer)
 }
 
 function specFacts(spec: Spec, facts: HostFacts, options: BundleOptions): SpecFacts {

@@ -2,14 +2,8 @@
 import { ContainerError, messageOf, StepError, SyscallError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { mark } from '../base/timing.ts'
-import {
-  allProcesses,
-  createCgroup,
-  killAll,
-  openMembership,
-  openUnified,
-  removeCgroup,
-} from '../cgroup/cgroupfs.ts'
+import { createCgroup, openMembership, openUnified } from '../cgroup/cgroupfs.ts'
+import { applyDeviceRules } from '../cgroup/devices-v1.ts'
 import { containerInit, type Inheritance } from '../init/container-init.ts'
 import { AMBIENT, describeRow } from '../init/rows.ts'
 import { CAPABILITIES } from '../plan/capabilities.ts'
@@ -28,11 +22,9 @@ import { CLONE, pidfdSendSignal, waitFor } from '../sys/process.ts'
 import { SIG, setDefault } from '../sys/signal.ts'
 import { seqpacketPair } from '../sys/socket.ts'
 import type { Bundle } from './bundle.ts'
+import { removeCgroupWithAll } from './delete.ts'
 import type { State } from './state.ts'
 import { Store } from './store.ts'
-
-/** How long processes of a failed container are waited for, in ms. */
-const KILL_LIMIT_MS = 10_000
 
 /** A container whose first process waits for its start. */
 export interface Created {
@@ -62,9 +54,11 @@ export function createContainer(root: string, bundle: Bundle, log: Log): Created
   let cgroupIsOurs = false
   try {
     const early = stateOf(bundle, 0)
+    store.keepConfig(bundle.text)
     store.write(early)
     createCgroup(plan.cgroup)
     cgroupIsOurs = true
+    applyDeviceRules(plan.cgroup, plan.deviceRules)
     mark('reserve')
     const created = giveBirth(store, bundle, opened, log)
     for (const { fd } of opened) fd.close()
@@ -119,16 +113,16 @@ function giveBirth(
     membership,
     namespaces: opened.filter(({ join }) => join.kind !== CLONE.NEWPID),
     close: [sync, store.dir],
+    timed: log.debugEnabled,
     callerNofile: callerNofile(),
   }
   const { pid, pidfd } = withNamespacesForChildren(plan.namespaces, opened, (flags) =>
     cloneProcess(flags, unified, (intoCgroup) =>
-      containerInit(plan, {
-        ...inherited,
-        membership: intoCgroup
-          ? membership.filter((fd) => fd.label !== unifiedProcs(plan))
-          : membership,
-      }),
+      containerInit(
+        plan,
+        // the host's paths are still in place: the child opens what clone3 could not enter
+        intoCgroup ? inherited : { ...inherited, membership: openMembership(plan.cgroup, true) },
+      ),
     ),
   )
   mark('clone')
@@ -137,7 +131,6 @@ function giveBirth(
   try {
     const state = stateOf(bundle, pid)
     store.write(state)
-    store.keepConfig(bundle.text)
     mark('state')
     awaitReady(sync, plan, log)
     mark('container side')
@@ -146,10 +139,6 @@ function giveBirth(
     kill(pidfd, pid)
     throw error
   }
-}
-
-function unifiedProcs(plan: ContainerPlan): string {
-  return `${plan.cgroup.paths.find(({ controllers }) => controllers === '')?.path}/cgroup.procs`
 }
 
 /** RLIMIT_NOFILE as the launcher found it, before the engine raised it: two hexadecimal numbers. */
@@ -162,6 +151,12 @@ function awaitReady(sync: Fd, plan: ContainerPlan, log: Log): void {
   for (;;) {
     const message = receiveMessage(sync)
     if (message.kind === 'ready') return
+    if (message.kind === 'spans') {
+      for (const [name, ms] of message.spans) {
+        log.debug(`step ${name}: ${ms.toFixed(3)} ms`, { step: name, ms: Number(ms.toFixed(3)) })
+      }
+      continue
+    }
     if (message.kind === 'error') throw duringInit(message.error)
     if (message.kind === 'closed') {
       throw new ContainerError('failed', duringInitText('container init died'))
@@ -203,10 +198,7 @@ function kill(pidfd: Fd, pid: number): void {
 function undo(root: string, store: Store, plan: ContainerPlan, hasCgroup: boolean, log: Log): void {
   const steps: (() => void)[] = [() => store.remove(root), () => store.dir.close()]
   if (hasCgroup) {
-    steps.unshift(() => {
-      if (allProcesses(plan.cgroup).length > 0) killAll(plan.cgroup, KILL_LIMIT_MS)
-      removeCgroup(plan.cgroup)
-    })
+    steps.unshift(() => removeCgroupWithAll(plan.cgroup))
   }
   for (const step of steps) {
     try {

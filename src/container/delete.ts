@@ -1,7 +1,10 @@
 /** Ends a container and removes everything that create made. */
-import { ContainerError } from '../base/errors.ts'
+import type { Spec } from '../../spec/generated/config.ts'
+import { ContainerError, messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { allProcesses, killAll, removeCgroup, thaw } from '../cgroup/cgroupfs.ts'
+import { probeCgroups } from '../cgroup/facts.ts'
+import { type CgroupPlan, planCgroup } from '../plan/cgroup.ts'
 import { isAlive, pidfdOf } from '../process/identity.ts'
 import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
@@ -40,7 +43,11 @@ export function deleteContainer(root: string, id: string, force: boolean): void 
   destroy(root, locked, state)
 }
 
-/** A directory that no create finished, or whose state cannot be read, is removed as it is. */
+/**
+ * The state; or after clearing up what there is without one: of a create that was cut short, or
+ * whose state.json has been damaged (only with `force`, for then the process is found by its cgroup
+ * alone).
+ */
 function readOrClear(root: string, store: Store, force: boolean): State | undefined {
   try {
     return store.read()
@@ -49,10 +56,22 @@ function readOrClear(root: string, store: Store, force: boolean): State | undefi
       error instanceof ContainerError &&
       (error.reason === 'not-found' || (error.reason === 'corrupt' && force))
     if (!unusable) throw error
+    if (error.reason === 'corrupt') removeCgroupWithAll(cgroupByConfig(store))
     store.remove(root)
     if (!force) throw error
     return undefined
   }
+}
+
+/** Where the cgroups of a container are by its kept configuration, or by its id. */
+function cgroupByConfig(store: Store): CgroupPlan {
+  let path: unknown
+  try {
+    path = (JSON.parse(store.readConfig()) as Spec | null)?.linux?.cgroupsPath
+  } catch {
+    // the kept configuration is no better
+  }
+  return planCgroup(probeCgroups(), typeof path === 'string' ? path : undefined, store.id)
 }
 
 /** Kills the first process, and with its pid namespace all others in it, and waits for the end. */
@@ -82,24 +101,25 @@ function killInit(state: State): void {
  */
 export function destroy(root: string, store: Store, state: State): void {
   try {
-    const leftBehind = state.sharesPids || state.pid === 0
-    if (leftBehind && allProcesses(state.cgroup).length > 0) killAll(state.cgroup, KILL_LIMIT_MS)
-    removeCgroup(state.cgroup)
+    if (state.sharesPids || state.pid === 0) removeCgroupWithAll(state.cgroup)
+    else removeCgroup(state.cgroup)
   } catch (error) {
-    throw new Error(`unable to destroy container: ${text(error)}`, { cause: error })
+    throw new Error(`unable to destroy container: ${messageOf(error)}`, { cause: error })
   }
   try {
     store.remove(root)
   } catch (error) {
     throw new Error(
-      `unable to destroy container: unable to remove container state dir: ${text(error)}`,
+      `unable to destroy container: unable to remove container state dir: ${messageOf(error)}`,
       { cause: error },
     )
   }
 }
 
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+/** Removes cgroups, and first kills the processes in them. */
+export function removeCgroupWithAll(cgroup: CgroupPlan): void {
+  if (allProcesses(cgroup).length > 0) killAll(cgroup, KILL_LIMIT_MS)
+  removeCgroup(cgroup)
 }
 
 /** Ends and removes a container that this command has made; what is left behind is a warning. */
@@ -109,6 +129,6 @@ export function discard(root: string, { store, state }: Created, log: Log): void
     killInit(state)
     destroy(root, store, state)
   } catch (error) {
-    log.warning(text(error))
+    log.warning(messageOf(error))
   }
 }

@@ -7,6 +7,7 @@ import { ContainerError, messageOf } from '../base/errors.ts'
 import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
+import { S } from '../sys/ffi.ts'
 import {
   AT,
   flock,
@@ -24,13 +25,12 @@ import {
   unlink,
   writeAll,
 } from '../sys/file.ts'
+import { NR } from '../sys/numbers.ts'
 import type { State } from './state.ts'
 
 const STATE = 'state.json'
 const CONFIG = 'config.json'
 const FIFO = 'exec.fifo'
-/** The fifo's name until the container is created. */
-const FIFO_EARLY = 'exec.fifo.new'
 
 const ROOT_MODE = 0o700
 const CONTAINER_MODE = 0o711
@@ -66,15 +66,12 @@ export class Store implements Disposable {
   static reserve(root: string, id: string): Store {
     checkId(id)
     for (;;) {
+      // the modes are these, whatever the caller's umask (threat T-24)
+      const umask = S(NR.umask, 0)
       try {
-        mkdir(undefined, `${root}/${id}`, CONTAINER_MODE)
-      } catch (error) {
-        if (isErrno(error, E.EXIST)) {
-          throw new ContainerError('exists', 'container with given ID already exists')
-        }
-        if (!isErrno(error, E.NOENT)) throw error
-        makeRoot(root)
-        continue
+        makeContainerDirectory(root, id)
+      } finally {
+        S(NR.umask, umask)
       }
       const store = Store.lockIfThere(root, id)
       if (store !== undefined) return store
@@ -166,13 +163,8 @@ export class Store implements Disposable {
 
   /** Makes the fifo that the container waits on, and opens it so that reading never ends. */
   makeFifo(): Fd {
-    mknod(this.dir, FIFO_EARLY, S_IF.FIFO | 0o600)
-    return open(this.dir, FIFO_EARLY, O.RDWR | O.NOFOLLOW)
-  }
-
-  /** From now on the container counts as created. */
-  publishFifo(): void {
-    rename(this.dir, FIFO_EARLY, FIFO)
+    mknod(this.dir, FIFO, S_IF.FIFO | 0o600)
+    return open(this.dir, FIFO, O.RDWR | O.NOFOLLOW)
   }
 
   /** Opens the fifo of a created container for writing. @throws {SyscallError} ENXIO: no one waits */
@@ -182,14 +174,7 @@ export class Store implements Disposable {
 
   /** From now on the container counts as started. */
   removeFifo(): void {
-    for (const name of [FIFO, FIFO_EARLY]) {
-      try {
-        unlink(this.dir, name)
-        return
-      } catch (error) {
-        if (!isErrno(error, E.NOENT)) throw error
-      }
-    }
+    unlink(this.dir, FIFO)
   }
 
   get hasFifo(): boolean {
@@ -218,6 +203,20 @@ function openDirectory(root: string, id: string): Fd | undefined {
   } catch (error) {
     if (isErrno(error, E.NOENT, E.NOTDIR, E.LOOP)) return undefined
     throw error
+  }
+}
+
+function makeContainerDirectory(root: string, id: string): void {
+  const path = `${root}/${id}`
+  try {
+    mkdir(undefined, path, CONTAINER_MODE)
+  } catch (error) {
+    if (isErrno(error, E.EXIST)) {
+      throw new ContainerError('exists', 'container with given ID already exists')
+    }
+    if (!isErrno(error, E.NOENT)) throw error
+    makeRoot(root)
+    mkdir(undefined, path, CONTAINER_MODE)
   }
 }
 

@@ -20,7 +20,7 @@ import {
   pivotInto,
   setRootPropagation,
 } from '../rootfs/root.ts'
-import { sendError } from '../sync/messages.ts'
+import { type Span, sendError, sendSpans } from '../sync/messages.ts'
 import { check } from '../sys/check.ts'
 import type { Fd } from '../sys/fd.ts'
 import { S } from '../sys/ffi.ts'
@@ -45,6 +45,8 @@ export interface Inheritance {
   readonly namespaces: readonly { readonly join: NamespaceToJoin; readonly fd: Fd }[]
   /** Descriptors that mean something to tsrun alone: closed at once. */
   readonly close: readonly Fd[]
+  /** How long each step takes is told, too. */
+  readonly timed: boolean
   /** RLIMIT_NOFILE as the caller had it: the engine raises its own. */
   readonly callerNofile: readonly [soft: bigint, hard: bigint]
 }
@@ -60,28 +62,48 @@ interface Context {
 /** Exit status of a first process that could not be set up. */
 const FAILED = 255
 
+/** What the child is doing right now: what an error is put down to, and time. */
+interface Position {
+  name: string
+  pointer: string | undefined
+  since: number
+  readonly spans: Span[]
+}
+
 /** Becomes the container's first process. Never returns, never throws. */
 export function containerInit(plan: ContainerPlan, inherited: Inheritance): never {
-  let step: { readonly name: string; readonly pointer: string | undefined } = {
-    name: 'enter',
-    pointer: undefined,
+  const now: Position = { name: 'enter', pointer: undefined, since: performance.now(), spans: [] }
+  const begin = (name: string, pointer: string | undefined): void => {
+    if (inherited.timed) {
+      const time = performance.now()
+      now.spans.push([
+        now.pointer === undefined ? now.name : `${now.name} ${now.pointer}`,
+        time - now.since,
+      ])
+      now.since = time
+    }
+    now.name = name
+    now.pointer = pointer
   }
   try {
     enter(inherited)
     for (const { join, fd } of inherited.namespaces) {
-      step = { name: 'joinNamespace', pointer: join.pointer }
+      begin('joinNamespace', join.pointer)
       setns(fd, join.kind)
     }
     if (plan.namespaces.createCgroup) unshare(CLONE.NEWCGROUP, 'cgroup namespace')
     const context: Context = { plan, procfs: openProcfs(), root: undefined, covers: undefined }
-    for (const next of plan.steps) {
-      step = { name: next.op, pointer: next.pointer }
-      carryOut(next, context)
+    for (const step of plan.steps) {
+      begin(step.op, step.pointer)
+      carryOut(step, context)
     }
-    step = { name: 'launch', pointer: '/process' }
-    launch(plan.process, rootOf(context), inherited)
+    begin('launch', '/process')
+    launch(plan.process, rootOf(context), inherited, () => {
+      begin('stub', undefined)
+      if (inherited.timed) sendSpans(inherited.sync, now.spans)
+    })
   } catch (error) {
-    sendError(inherited.sync, step.name, step.pointer, error)
+    sendError(inherited.sync, now.name, now.pointer, error)
   }
   exit(FAILED)
 }

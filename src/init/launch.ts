@@ -19,8 +19,17 @@ import { walkRows } from './walk-rows.ts'
 
 const MACHINE = process.arch === 'arm64' ? 'aarch64' : 'x86-64'
 
-/** Becomes the stub, or where a memfd may not be executed walks the same table here. */
-export function launch(plan: ProcessPlan, root: Root, inherited: Inheritance): never {
+/**
+ * Becomes the stub, or where a memfd may not be executed walks the same table here.
+ *
+ * @param beforeExec - the last of JavaScript
+ */
+export function launch(
+  plan: ProcessPlan,
+  root: Root,
+  inherited: Inheritance,
+  beforeExec: () => void,
+): never {
   const env = withHome(plan, root)
   enterWorkingDirectory(plan.cwd, () => becomeForFiles(plan))
   const path = findProgram(plan.args[0] ?? '', env)
@@ -39,6 +48,7 @@ export function launch(plan: ProcessPlan, root: Root, inherited: Inheritance): n
   const stub = stubOf(program)
   if (stub === undefined) return walkRows(program)
   const none = at(keep(8))
+  beforeExec()
   try {
     execFd(stub, none, none)
   } catch (error) {

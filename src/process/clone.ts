@@ -3,12 +3,8 @@
 import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
-import { S } from '../sys/ffi.ts'
-import { readFile, stat } from '../sys/file.ts'
-import { NR } from '../sys/numbers.ts'
+import { stat } from '../sys/file.ts'
 import { clone3, exit } from '../sys/process.ts'
-
-const MADV_DOFORK = 11
 
 /**
  * A helper thread of the engine would not exist in the copy, which could then wait for it for
@@ -17,21 +13,6 @@ const MADV_DOFORK = 11
 function assertOneThread(): void {
   const threads = stat(undefined, '/proc/self/task').nlink - 2
   if (threads !== 1) throw new Error(`the engine has ${threads} threads and cannot be copied`)
-}
-
-/**
- * With the JIT on, the engine marks its code memory MADV_DONTFORK: a copy would die at its first
- * compiled function. The launcher turns the JIT off; this is for an engine started otherwise.
- */
-function includeCodeMemory(): void {
-  if (process.env.BUN_JSC_useJIT === '0') return
-  for (const line of readFile(undefined, '/proc/self/maps', 16 << 20).split('\n')) {
-    const found = /^([0-9a-f]+)-([0-9a-f]+) rwxp /.exec(line)
-    if (found === null) continue
-    const start = Number.parseInt(found[1] ?? '', 16)
-    const length = Number.parseInt(found[2] ?? '', 16) - start
-    S(NR.madvise, start, length, MADV_DOFORK)
-  }
 }
 
 /**
@@ -49,7 +30,6 @@ export function cloneProcess(
   child: (intoCgroup: boolean) => never,
 ): { pid: number; pidfd: Fd; intoCgroup: boolean } {
   assertOneThread()
-  includeCodeMemory()
   let intoCgroup = cgroup !== undefined
   let made: { pid: number; pidfd: Fd }
   try {

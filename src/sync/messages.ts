@@ -3,6 +3,7 @@
  * message boundaries:
  *
  *     child (JavaScript)        {"kind":"error",...}      it has failed, and exits
+ *     child (JavaScript)        {"kind":"spans",...}      with --debug: how long its steps took
  *     child (last-exec stub)    16 bytes                  a row of its table has failed
  *     child (last-exec stub)    "ready"                   it waits on the fifo
  *     end of file               it has executed the container's program, or is dead
@@ -23,7 +24,16 @@ interface ErrorMessage {
   readonly syscall?: { readonly name: string; readonly subject: string; readonly errno: number }
 }
 
+/** What was done, and the ms that it took. */
+export type Span = readonly [name: string, ms: number]
+
+interface SpansMessage {
+  readonly kind: 'spans'
+  readonly spans: readonly Span[]
+}
+
 export type Message =
+  | SpansMessage
   | { readonly kind: 'error'; readonly error: StepError }
   | { readonly kind: 'row'; readonly row: number; readonly errno: number }
   | { readonly kind: 'ready' }
@@ -61,6 +71,11 @@ export function sendError(
   }
 }
 
+/** Tells how long the steps took. */
+export function sendSpans(sync: Fd, spans: readonly Span[]): void {
+  send(sync, Buffer.from(JSON.stringify({ kind: 'spans', spans } satisfies SpansMessage)))
+}
+
 /** Waits for the next message. */
 export function receiveMessage(sync: Fd): Message {
   const bytes = receive(sync)
@@ -68,7 +83,8 @@ export function receiveMessage(sync: Fd): Message {
   if (bytes.length === RECORD_SIZE) return { kind: 'row', ...decodeRecord(bytes) }
   const text = bytes.toString('utf8')
   if (text === READY) return { kind: 'ready' }
-  return { kind: 'error', error: revive(JSON.parse(text) as ErrorMessage) }
+  const message = JSON.parse(text) as ErrorMessage | SpansMessage
+  return message.kind === 'spans' ? message : { kind: 'error', error: revive(message) }
 }
 
 function revive({ step, pointer, message, syscall }: ErrorMessage): StepError {

@@ -3,7 +3,7 @@ import { E } from './errno.ts'
 import { Fd } from './fd.ts'
 import { S } from './ffi.ts'
 import { AT } from './file.ts'
-import { alloc, arena, at, keep, put64, str, view } from './memory.ts'
+import { alloc, arena, at, put64, str, view } from './memory.ts'
 import { NR } from './numbers.ts'
 
 /** `CLONE_*` of clone(2), those that tsrun uses. NEWTIME only works with clone3 and unshare. */
@@ -32,7 +32,7 @@ const CLONE_INTO_CGROUP_HIGH = 2 // bit 33
  */
 export function clone3(flags: number, cgroup?: Fd): { pid: number; pidfd: Fd } {
   const args = alloc(88)
-  const pidfd = keep(8)
+  const pidfd = alloc(8)
   view.setInt32(pidfd, -1, true)
   view.setUint32(args, (flags | CLONE.PIDFD) >>> 0, true)
   if (cgroup !== undefined) view.setUint32(args + 4, CLONE_INTO_CGROUP_HIGH, true)
