@@ -222,3 +222,12 @@ function tryRemove(path: string, waitMs: number): boolean {
   // most containers have nothing below: then one rmdir is all
   return removeDirectory(path) || treeOf(path).every(removeDirectory)
 }
+
+/** How long killed processes may take to leave, in ms. */
+const KILL_LIMIT_MS = 10_000
+
+/** Removes cgroups, and first kills the processes in them. */
+export function destroyCgroup(plan: CgroupPlan): void {
+  if (allProcesses(plan).length > 0) killAll(plan, KILL_LIMIT_MS)
+  removeCgroup(plan)
+}

@@ -1,5 +1,5 @@
 import { ContainerError, messageOf } from '../base/errors.ts'
-import { type OciState, ociStateOf } from '../container/state.ts'
+import { type OciState, ociStateOf } from '../container/status.ts'
 import { listIds, Store } from '../container/store.ts'
 import { readFile } from '../sys/file.ts'
 import { defineCommand, type Runtime } from './define.ts'

@@ -1,5 +1,5 @@
 import { specTemplate, templateText } from '../bundle/template.ts'
-import { probeCgroups } from '../cgroup/facts.ts'
+import { probeCgroups } from '../cgroup/probe.ts'
 import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import { O, open, writeAll } from '../sys/file.ts'

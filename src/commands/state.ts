@@ -1,4 +1,4 @@
-import { ociStateOf } from '../container/state.ts'
+import { ociStateOf } from '../container/status.ts'
 import { Store } from '../container/store.ts'
 import { defineCommand } from './define.ts'
 

@@ -2,9 +2,10 @@
 import { ContainerError, messageOf, StepError, SyscallError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { mark } from '../base/timing.ts'
-import { createCgroup, openMembership, openUnified } from '../cgroup/cgroupfs.ts'
+import { createCgroup, destroyCgroup, openMembership, openUnified } from '../cgroup/cgroupfs.ts'
 import { applyDeviceRules } from '../cgroup/devices-v1.ts'
-import { containerInit, type Inheritance } from '../init/container-init.ts'
+import { containerInit } from '../init/container-init.ts'
+import type { Inheritance } from '../init/inheritance.ts'
 import { AMBIENT, describeRow } from '../init/rows.ts'
 import { CAPABILITIES } from '../plan/capabilities.ts'
 import type { ContainerPlan } from '../plan/container-plan.ts'
@@ -22,7 +23,6 @@ import { CLONE, pidfdSendSignal, waitFor } from '../sys/process.ts'
 import { SIG, setDefault } from '../sys/signal.ts'
 import { seqpacketPair } from '../sys/socket.ts'
 import type { Bundle } from './bundle.ts'
-import { removeCgroupWithAll } from './delete.ts'
 import type { State } from './state.ts'
 import { Store } from './store.ts'
 
@@ -198,7 +198,7 @@ function kill(pidfd: Fd, pid: number): void {
 function undo(root: string, store: Store, plan: ContainerPlan, hasCgroup: boolean, log: Log): void {
   const steps: (() => void)[] = [() => store.remove(root), () => store.dir.close()]
   if (hasCgroup) {
-    steps.unshift(() => removeCgroupWithAll(plan.cgroup))
+    steps.unshift(() => destroyCgroup(plan.cgroup))
   }
   for (const step of steps) {
     try {

@@ -2,8 +2,8 @@
 import type { Spec } from '../../spec/generated/config.ts'
 import { ContainerError, messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { allProcesses, killAll, removeCgroup, thaw } from '../cgroup/cgroupfs.ts'
-import { probeCgroups } from '../cgroup/facts.ts'
+import { destroyCgroup, removeCgroup, thaw } from '../cgroup/cgroupfs.ts'
+import { probeCgroups } from '../cgroup/probe.ts'
 import { type CgroupPlan, planCgroup } from '../plan/cgroup.ts'
 import { isAlive, pidfdOf } from '../process/identity.ts'
 import { isErrno } from '../sys/check.ts'
@@ -12,7 +12,8 @@ import { pidfdSendSignal } from '../sys/process.ts'
 import { SIG, sleepMs } from '../sys/signal.ts'
 import { pollIn } from '../sys/socket.ts'
 import type { Created } from './create.ts'
-import { type State, statusOf } from './state.ts'
+import type { State } from './state.ts'
+import { statusOf } from './status.ts'
 import { Store } from './store.ts'
 
 /** How long a killed process may take to end, in ms. */
@@ -56,7 +57,7 @@ function readOrClear(root: string, store: Store, force: boolean): State | undefi
       error instanceof ContainerError &&
       (error.reason === 'not-found' || (error.reason === 'corrupt' && force))
     if (!unusable) throw error
-    if (error.reason === 'corrupt') removeCgroupWithAll(cgroupByConfig(store))
+    if (error.reason === 'corrupt') destroyCgroup(cgroupByConfig(store))
     store.remove(root)
     if (!force) throw error
     return undefined
@@ -101,7 +102,7 @@ function killInit(state: State): void {
  */
 export function destroy(root: string, store: Store, state: State): void {
   try {
-    if (state.sharesPids || state.pid === 0) removeCgroupWithAll(state.cgroup)
+    if (state.sharesPids || state.pid === 0) destroyCgroup(state.cgroup)
     else removeCgroup(state.cgroup)
   } catch (error) {
     throw new Error(`unable to destroy container: ${messageOf(error)}`, { cause: error })
@@ -114,12 +115,6 @@ export function destroy(root: string, store: Store, state: State): void {
       { cause: error },
     )
   }
-}
-
-/** Removes cgroups, and first kills the processes in them. */
-export function removeCgroupWithAll(cgroup: CgroupPlan): void {
-  if (allProcesses(cgroup).length > 0) killAll(cgroup, KILL_LIMIT_MS)
-  removeCgroup(cgroup)
 }
 
 /** Ends and removes a container that this command has made; what is left behind is a warning. */

@@ -5,7 +5,7 @@ import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
 import { writeAll } from '../sys/file.ts'
-import { statusOf } from './state.ts'
+import { statusOf } from './status.ts'
 import { Store } from './store.ts'
 
 const NOT_READY =

@@ -1,9 +1,5 @@
-/** What is remembered of a container, and the state that clients are shown. */
-import { SPEC_VERSION } from '../base/version.ts'
-import { isPaused } from '../cgroup/cgroupfs.ts'
+/** What is remembered of a container: the content of state.json. */
 import type { CgroupPlan } from '../plan/cgroup.ts'
-import { isAlive } from '../process/identity.ts'
-import type { Store } from './store.ts'
 
 /** Content of state.json. */
 export interface State {
@@ -24,40 +20,23 @@ export interface State {
   readonly sharesPids: boolean
 }
 
-export type Status = 'created' | 'running' | 'paused' | 'stopped'
-
-/** The status now, from the kernel's facts. */
-export function statusOf(store: Store, state: State): Status {
-  if (isPaused(state.cgroup)) return 'paused'
-  if (!isAlive(state.pid, state.startTime)) return 'stopped'
-  return store.hasFifo ? 'created' : 'running'
-}
-
-/** The state operation's output. @see runtime-spec runtime.md "State" */
-export interface OciState {
-  readonly ociVersion: string
-  readonly id: string
-  readonly pid: number
-  readonly status: Status
-  readonly bundle: string
-  readonly rootfs: string
-  readonly created: string
-  readonly annotations?: Readonly<Record<string, string>>
-  readonly owner: string
-}
-
-/** The state that clients are shown. */
-export function ociStateOf(store: Store, state: State, owner: string): OciState {
-  const status = statusOf(store, state)
-  return {
-    ociVersion: SPEC_VERSION,
-    id: state.id,
-    pid: status === 'stopped' ? 0 : state.pid,
-    status,
-    bundle: state.bundle,
-    rootfs: state.rootfs,
-    created: state.created,
-    ...(Object.keys(state.annotations).length === 0 ? {} : { annotations: state.annotations }),
-    owner,
-  }
+/**
+ * Takes a decoded state.json for a state, or not.
+ *
+ * @throws {Error} saying what it lacks
+ */
+export function expectState(value: unknown, id: string): State {
+  const state = value as Partial<State> | null
+  if (typeof state !== 'object' || state === null) throw new Error('not an object')
+  if (state.version !== 1) throw new Error(`version ${String(state.version)} is not known`)
+  if (state.id !== id) throw new Error('it belongs to another container')
+  const whole =
+    typeof state.pid === 'number' &&
+    typeof state.startTime === 'number' &&
+    typeof state.bundle === 'string' &&
+    typeof state.rootfs === 'string' &&
+    typeof state.created === 'string' &&
+    Array.isArray(state.cgroup?.paths)
+  if (!whole) throw new Error('members are missing')
+  return state as State
 }

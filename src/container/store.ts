@@ -26,7 +26,7 @@ import {
   writeAll,
 } from '../sys/file.ts'
 import { NR } from '../sys/numbers.ts'
-import type { State } from './state.ts'
+import { expectState, type State } from './state.ts'
 
 const STATE = 'state.json'
 const CONFIG = 'config.json'
@@ -259,20 +259,4 @@ export function listIds(root: string): string[] | undefined {
   }
   using dir = opened
   return readDirectory(dir).filter(isId).sort()
-}
-
-function expectState(value: unknown, id: string): State {
-  const state = value as Partial<State> | null
-  if (typeof state !== 'object' || state === null) throw new Error('not an object')
-  if (state.version !== 1) throw new Error(`version ${String(state.version)} is not known`)
-  if (state.id !== id) throw new Error('it belongs to another container')
-  const whole =
-    typeof state.pid === 'number' &&
-    typeof state.startTime === 'number' &&
-    typeof state.bundle === 'string' &&
-    typeof state.rootfs === 'string' &&
-    typeof state.created === 'string' &&
-    Array.isArray(state.cgroup?.paths)
-  if (!whole) throw new Error('members are missing')
-  return state as State
 }

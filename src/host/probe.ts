@@ -1,4 +1,4 @@
-import { probeCgroups } from '../cgroup/facts.ts'
+import { probeCgroups } from '../cgroup/probe.ts'
 import type { HostFacts } from '../plan/facts.ts'
 import { S } from '../sys/ffi.ts'
 import { NR } from '../sys/numbers.ts'

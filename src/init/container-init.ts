@@ -4,7 +4,6 @@
  */
 import { messageOf } from '../base/errors.ts'
 import type { ContainerPlan } from '../plan/container-plan.ts'
-import type { NamespaceToJoin } from '../plan/namespaces.ts'
 import type { Step, StepName, StepOf } from '../plan/steps.ts'
 import { makeDevice, makeDeviceLinks } from '../rootfs/device.ts'
 import { type Covers, makePathReadonly, maskPath, prepareCovers } from '../rootfs/mask.ts'
@@ -30,26 +29,10 @@ import { bringLoopbackUp } from '../sys/network.ts'
 import { NR } from '../sys/numbers.ts'
 import { CLONE, exit, setns, setParentDeathSignal, setUndumpable, unshare } from '../sys/process.ts'
 import { blockOnly, SIG, setAllDefault } from '../sys/signal.ts'
+import type { Inheritance } from './inheritance.ts'
 import { launch } from './launch.ts'
 import { openProcfs, selfIn, writeProcfs } from './procfs.ts'
 import { reopenStandardStreams } from './standard-streams.ts'
-
-/** What the child takes over from the process it is a copy of. */
-export interface Inheritance {
-  readonly sync: Fd
-  /** The container waits for a byte here before its program runs. */
-  readonly fifo: Fd
-  /** cgroup.procs files to enter by writing to them. */
-  readonly membership: readonly Fd[]
-  /** Namespaces to join, in order, each with its descriptor. */
-  readonly namespaces: readonly { readonly join: NamespaceToJoin; readonly fd: Fd }[]
-  /** Descriptors that mean something to tsrun alone: closed at once. */
-  readonly close: readonly Fd[]
-  /** How long each step takes is told, too. */
-  readonly timed: boolean
-  /** RLIMIT_NOFILE as the caller had it: the engine raises its own. */
-  readonly callerNofile: readonly [soft: bigint, hard: bigint]
-}
 
 /** What the steps share. */
 interface Context {

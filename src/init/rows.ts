@@ -208,7 +208,7 @@ function waitingRows({ sync, fifo }: Launch): NamedRow[] {
     // changing the user made it visible again
     row('prctl', [PR.SET_DUMPABLE, 0], at, { words: 'PR_SET_DUMPABLE' }),
     // as first process of a pid namespace it would be deaf to these while it waits
-    ...[SIG.HUP, SIG.INT, SIG.TERM].map((signal) =>
+    ...[SIG.HUP, SIG.INT, SIG.QUIT, SIG.TERM].map((signal) =>
       row('rt_sigaction', [signal, EXIT_ON_SIGNAL, 0, SIGSET_SIZE], at),
     ),
     row('fcntl', [sync, F_SETFD, FD_CLOEXEC], at, { words: 'F_SETFD' }),

@@ -1,5 +1,5 @@
 import { cleanPath, parentPath } from '../base/paths.ts'
-import type { CgroupFacts, Hierarchy } from '../cgroup/facts.ts'
+import type { CgroupFacts, Hierarchy } from './facts.ts'
 
 /** The container's cgroup in one hierarchy. */
 export interface CgroupPath {

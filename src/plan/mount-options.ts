@@ -94,7 +94,10 @@ const RECURSIVE: Readonly<Record<string, readonly [number, number]>> = {
   rnostrictatime: [MOUNT_ATTR.RELATIME, MOUNT_ATTR.ATIME],
 }
 
-/** Sorts option words; unknown ones are the file system's own. */
+/**
+ * Sorts option words; unknown ones are the file system's own. One string may hold several words
+ * with commas between them, as mount(8) takes them.
+ */
 export function parseMountOptions(words: readonly string[] = []): MountOptions {
   let set = 0
   let clear = 0
@@ -107,7 +110,7 @@ export function parseMountOptions(words: readonly string[] = []): MountOptions {
   let idmap: MountOptions['idmap']
   const propagation: number[] = []
   const data: string[] = []
-  for (const word of words) {
+  for (const word of words.flatMap(splitWords)) {
     const flags = own(FLAGS, word)
     const tree = own(RECURSIVE, word)
     const spread = own(PROPAGATION, word)
@@ -141,10 +144,17 @@ export function parseMountOptions(words: readonly string[] = []): MountOptions {
   }
 }
 
+/** At commas, but not at escaped ones (overlay paths) or in quotes (SELinux contexts). */
+function splitWords(words: string): readonly string[] {
+  if (!words.includes(',')) return [words]
+  return words.match(/(?:"[^"]*"|\\.|[^,])+/gs) ?? []
+}
+
 function own<T>(table: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(table, key) ? table[key] : undefined
 }
 
+/** What a remount must set to change access times at all: clearing one of these changes nothing. */
 const ATIME_WORDS = MS.NOATIME | MS.NODIRATIME | MS.RELATIME | MS.STRICTATIME
 const PAIRS: readonly (readonly [number, number])[] = [
   [MS.RDONLY, MOUNT_ATTR.RDONLY],
@@ -159,20 +169,22 @@ const PAIRS: readonly (readonly [number, number])[] = [
 export function attributesOf(flags: number): number {
   let attributes = 0
   for (const [ms, attribute] of PAIRS) if ((flags & ms) !== 0) attributes |= attribute
-  if ((flags & MS.NOATIME) !== 0) attributes |= MOUNT_ATTR.NOATIME
-  else if ((flags & MS.STRICTATIME) !== 0) attributes |= MOUNT_ATTR.STRICTATIME
+  // of the two, mount(2) lets strictatime win
+  if ((flags & MS.STRICTATIME) !== 0) attributes |= MOUNT_ATTR.STRICTATIME
+  else if ((flags & MS.NOATIME) !== 0) attributes |= MOUNT_ATTR.NOATIME
   return attributes
 }
 
 /**
  * What a bind mount's own words change: nothing if there are none, so that the source's flags
- * stay; otherwise exactly the words' flags, with access time kept unless a word speaks of it.
- * With `remount` the words come on top of the source's flags.
+ * stay; otherwise exactly the words' flags, with access time kept unless a word sets a mode of it
+ * (`atime` and `norelatime` set none), as remounting with mount(2) does. With `remount` the words
+ * come on top of the source's flags.
  */
 export function bindAttributes(options: MountOptions): { set: number; clear: number } | undefined {
   if (options.set === 0 && options.clear === 0) return undefined
   const set = attributesOf(options.set)
-  const timed = ((options.set | options.clear) & ATIME_WORDS) !== 0
+  const timed = (options.set & ATIME_WORDS) !== 0
   let clear = 0
   for (const [ms, attribute] of PAIRS) {
     const spoken = options.remount ? (options.clear & ms) !== 0 : (options.set & ms) === 0

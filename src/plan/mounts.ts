@@ -74,9 +74,11 @@ function planFilesystem(
   type: string,
 ): MountStep {
   // devices, links and the working directory are still to be made on these
-  const readonlyLate =
-    (options.set & MS.RDONLY) !== 0 && (type === 'tmpfs' || destination === '/dev')
-  const flags = readonlyLate ? options.set & ~MS.RDONLY : options.set
+  const written = type === 'tmpfs' || destination === '/dev'
+  const readonlyLate = written && !options.remount && (options.set & MS.RDONLY) !== 0
+  const flags = readonlyLate
+    ? options.set & ~MS.RDONLY
+    : options.set | (options.remount ? MS.REMOUNT : 0)
   const readonlyWord = (flags & MS.RDONLY) !== 0 ? ['ro'] : []
   return {
     ...common,

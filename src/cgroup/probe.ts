@@ -1,23 +1,10 @@
 /** How this host has its cgroups, and where the runtime itself is. @see cgroups(7) */
+import type { CgroupFacts, Hierarchy } from '../plan/facts.ts'
 
 import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
 import { fstatfs, O, open, readFile } from '../sys/file.ts'
-
-/** One mounted hierarchy. */
-export interface Hierarchy {
-  /** Controllers as in /proc/PID/cgroup: `cpu,cpuacct`, `name=systemd`, empty for cgroup v2. */
-  readonly controllers: string
-  readonly mountPoint: string
-  /** The runtime's own cgroup in it: `/` or `/user.slice`. */
-  readonly own: string
-}
-
-export interface CgroupFacts {
-  readonly mode: 'v1' | 'hybrid' | 'v2'
-  readonly hierarchies: readonly Hierarchy[]
-}
 
 const CGROUP_ROOT = '/sys/fs/cgroup'
 const CGROUP2_SUPER_MAGIC = 0x63677270

@@ -1,0 +1,19 @@
+import type { NamespaceToJoin } from '../plan/namespaces.ts'
+import type { Fd } from '../sys/fd.ts'
+
+/** What the child takes over from the process it is a copy of. */
+export interface Inheritance {
+  readonly sync: Fd
+  /** The container waits for a byte here before its program runs. */
+  readonly fifo: Fd
+  /** cgroup.procs files to enter by writing to them. */
+  readonly membership: readonly Fd[]
+  /** Namespaces to join, in order, each with its descriptor. */
+  readonly namespaces: readonly { readonly join: NamespaceToJoin; readonly fd: Fd }[]
+  /** Descriptors that mean something to tsrun alone: closed at once. */
+  readonly close: readonly Fd[]
+  /** How long each step takes is told, too. */
+  readonly timed: boolean
+  /** RLIMIT_NOFILE as the caller had it: the engine raises its own. */
+  readonly callerNofile: readonly [soft: bigint, hard: bigint]
+}
