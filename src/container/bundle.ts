@@ -14,7 +14,7 @@ import { check, failure, isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
 import { S } from '../sys/ffi.ts'
-import { fstat, O, open, readBytes, readlink, S_IF, statIfAny } from '../sys/file.ts'
+import { fstat, O, open, readlink, readText, S_IF, statIfAny } from '../sys/file.ts'
 import { alloc, at, str, text } from '../sys/memory.ts'
 import { NR } from '../sys/numbers.ts'
 
@@ -114,7 +114,7 @@ function readConfig(): string {
   if ((fstat(file).mode & S_IF.MT) !== S_IF.REG) {
     throw new ContainerError('failed', `${CONFIG} is not a regular file`)
   }
-  return readBytes(file, CONFIG_MOST).toString('utf8')
+  return readText(file, CONFIG_MOST)
 }
 
 /** runc takes neither a missing root nor one that is reached through a link (M-017). */

@@ -9,7 +9,7 @@ import { check, failure, isErrno } from '../sys/check.ts'
 import { E, errnoText } from '../sys/errno.ts'
 import { Fd } from '../sys/fd.ts'
 import { S } from '../sys/ffi.ts'
-import { AT, fstat, O, open, openat2, RESOLVE, readBytes, S_IF, statIfAny } from '../sys/file.ts'
+import { AT, fstat, O, open, openat2, RESOLVE, readText, S_IF, statIfAny } from '../sys/file.ts'
 import { alloc, at, str, text, view } from '../sys/memory.ts'
 import { NR } from '../sys/numbers.ts'
 
@@ -28,7 +28,7 @@ function homeOf(root: Root, uid: number): string | undefined {
   try {
     using file = openInRoot(root, '/etc/passwd', O.RDONLY | O.NONBLOCK | O.NOCTTY)
     if ((fstat(file).mode & S_IF.MT) !== S_IF.REG) return undefined
-    for (const line of readBytes(file, PASSWD_MOST).toString('utf8').split('\n')) {
+    for (const line of readText(file, PASSWD_MOST).split('\n')) {
       const fields = line.split(':')
       if (fields.length >= 6 && fields[2] === `${uid}`) return fields[5] || undefined
     }

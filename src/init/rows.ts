@@ -202,7 +202,6 @@ function capabilityRows(sets: CapabilityPlan): NamedRow[] {
 
 /** From "created" to "started". */
 function waitingRows({ sync, fifo }: Launch): NamedRow[] {
-  const ready = new TextEncoder().encode(READY)
   const at = '/process'
   return [
     // changing the user made it visible again
@@ -214,7 +213,7 @@ function waitingRows({ sync, fifo }: Launch): NamedRow[] {
     row('fcntl', [sync, F_SETFD, FD_CLOEXEC], at, { words: 'F_SETFD' }),
     row('fcntl', [fifo, F_SETFD, FD_CLOEXEC], at, { words: 'F_SETFD' }),
     row('prctl', [PR.SET_PDEATHSIG, 0], at, { words: 'PR_SET_PDEATHSIG' }),
-    row('write', [sync, { bytes: ready }, ready.length], at),
+    row('write', [sync, { string: READY }, READY.length], at),
     row('read', [fifo, { bytes: new Uint8Array(8) }, 1], at, { mode: 'fatal-or-zero' }),
   ]
 }

@@ -61,6 +61,7 @@ export function planContainer(spec: Spec, facts: HostFacts, options: PlanOptions
       ...planBefore(spec, namespaces, options),
       ...planRootFilesystem(spec, rootfs, cgroup, options),
       ...planAfter(spec),
+      ...planRootPropagation(spec),
     ],
     process: planProcess(spec.process ?? {}, spec, facts),
   }
@@ -84,7 +85,7 @@ function planRootFilesystem(
   options: PlanOptions,
 ): Step[] {
   const isolated = hasNamespace(spec, 'mount')
-  const propagation = PROPAGATION[spec.linux?.rootfsPropagation ?? ''] ?? 0
+  const propagation = propagationOf(spec)
   const mounts = planMounts(spec, cgroup).map((step) => withAbsoluteSource(step, options.bundle))
   const how = isolated ? (options.noPivot ? 'move' : 'pivot') : 'chroot'
   const steps: Step[] = [
@@ -93,10 +94,6 @@ function planRootFilesystem(
     ...planDevices(spec),
     { op: 'enterRoot', how, masks: (spec.linux?.maskedPaths ?? []).length > 0 },
   ]
-  const type = propagation & ~MS.REC
-  if (isolated && (type === MS.SHARED || type === MS.UNBINDABLE)) {
-    steps.push({ op: 'rootPropagation', propagation, pointer: '/linux/rootfsPropagation' })
-  }
   const cwd = spec.process?.cwd ?? '/'
   steps.push(
     { op: 'standardStreams' },
@@ -104,6 +101,19 @@ function planRootFilesystem(
     ...planReadonly(mounts, spec),
   )
   return steps
+}
+
+function propagationOf(spec: Spec): number {
+  return PROPAGATION[spec.linux?.rootfsPropagation ?? ''] ?? 0
+}
+
+/** Last of all: an unbindable root could not be bound for readonlyPaths any more. */
+function planRootPropagation(spec: Spec): Step[] {
+  const propagation = propagationOf(spec)
+  const type = propagation & ~MS.REC
+  const late = type === MS.SHARED || type === MS.UNBINDABLE
+  if (!late || !hasNamespace(spec, 'mount')) return []
+  return [{ op: 'rootPropagation', propagation, pointer: '/linux/rootfsPropagation' }]
 }
 
 function withAbsoluteSource(step: MountStep, bundle: string): MountStep {

@@ -27,7 +27,7 @@ function processStat(pid: number): ProcessStat | undefined {
 
 /** When process `pid` began, in clock ticks since boot; 0 if there is none. */
 export function startTimeOf(pid: number): number {
-  return processStat(pid)?.startTime ?? 0
+  return pid === 0 ? 0 : (processStat(pid)?.startTime ?? 0)
 }
 
 /** True if `pid` is still the process that began at `startTime`, and has not ended. */

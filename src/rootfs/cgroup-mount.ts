@@ -5,65 +5,96 @@ import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
 import { mkdir, O, open, symlink } from '../sys/file.ts'
-import { cloneTree, MOUNT_ATTR, mountSetattr, moveMount, newFilesystem } from '../sys/mount.ts'
+import {
+  cloneTree,
+  MOUNT_ATTR,
+  MS,
+  mount,
+  mountSetattr,
+  moveMount,
+  newFilesystem,
+} from '../sys/mount.ts'
+import { hasMountDescriptors } from './kernel-support.ts'
+import { bindOn, flagsOf, mountFilesystemOn, type Place, pathOf } from './legacy-mount.ts'
 
 /**
- * Mounts the container's view of its cgroups on `target`, every part of it with the attributes of
+ * Mounts the container's view of its cgroups on `place`, every part of it with the attributes of
  * the step: a hierarchy that was writable by mistake would be a way to the host (threat T-26).
+ *
+ * @returns the root of the view
  */
-export function mountCgroups(target: Fd, step: MountStep, view: CgroupView): void {
+export function mountCgroups(place: Place, step: MountStep, view: CgroupView): Fd {
   const attributes = step.attributes?.set ?? 0
-  if (view.plan.mode === 'v2') mountUnified(target, view, attributes)
-  else mountLegacyHierarchies(target, view, attributes)
+  return view.plan.mode === 'v2'
+    ? mountUnified(place, view, attributes)
+    : mountLegacyHierarchies(place, view, attributes)
 }
 
 /** cgroup v2: one hierarchy; where it cannot be mounted afresh, the host's mount is bound. */
-function mountUnified(target: Fd, view: CgroupView, attributes: number): void {
-  using tree = unifiedTree(view, attributes)
-  moveMount(tree, target)
-}
-
-function unifiedTree(view: CgroupView, attributes: number): Fd {
+function mountUnified(place: Place, view: CgroupView, attributes: number): Fd {
   try {
-    return newFilesystem('cgroup2', 'cgroup', [], attributes)
+    return fresh(place, 'cgroup2', [], attributes)
   } catch (error) {
     if (!isErrno(error, E.PERM, E.BUSY)) throw error
   }
   const [own] = view.plan.paths
-  return boundTree((view.isPrivate ? own?.path : own?.mountPoint) ?? '/sys/fs/cgroup', attributes)
+  return bound(
+    place,
+    (view.isPrivate ? own?.path : own?.mountPoint) ?? '/sys/fs/cgroup',
+    attributes,
+  )
 }
 
-function boundTree(path: string, attributes: number): Fd {
+function fresh(place: Place, type: string, words: readonly string[], attributes: number): Fd {
+  if (!hasMountDescriptors()) {
+    return mountFilesystemOn(type, 'cgroup', words, flagsOf(attributes), place)
+  }
+  const tree = newFilesystem(type, 'cgroup', words, attributes)
+  moveMount(tree, place.fd)
+  return tree
+}
+
+function bound(place: Place, path: string, attributes: number): Fd {
+  if (!hasMountDescriptors()) {
+    using source = open(undefined, path, O.PATH)
+    return bindOn(source, place, false, flagsOf(attributes))
+  }
   const tree = cloneTree(undefined, path, false)
   mountSetattr(tree, {
     set: attributes,
     clear: (attributes & MOUNT_ATTR.ATIME) !== 0 ? MOUNT_ATTR.ATIME : 0,
   })
+  moveMount(tree, place.fd)
   return tree
 }
 
 /** cgroup v1: a small tmpfs with one mount a hierarchy, and links for controllers that share one. */
-function mountLegacyHierarchies(target: Fd, view: CgroupView, attributes: number): void {
+function mountLegacyHierarchies(place: Place, view: CgroupView, attributes: number): Fd {
   const inner = MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC
-  using tmpfs = newFilesystem('tmpfs', 'cgroup', ['mode=755'], inner)
-  moveMount(tmpfs, target)
+  const tmpfs = fresh(place, 'tmpfs', ['mode=755'], inner)
   for (const cgroup of view.plan.paths) {
     // the cgroup v2 hierarchy of a hybrid host has no controllers to show
     if (cgroup.controllers === '') continue
     const name = directoryOf(cgroup.controllers)
     mkdir(tmpfs, name, 0o755)
-    using place = open(tmpfs, name, O.PATH | O.DIRECTORY | O.NOFOLLOW)
-    using tree = view.isPrivate
-      ? newFilesystem('cgroup', 'cgroup', hierarchyOptions(cgroup), attributes)
-      : boundTree(cgroup.path, attributes)
-    moveMount(tree, place)
+    const reopen = (): Fd => open(tmpfs, name, O.PATH | O.DIRECTORY | O.NOFOLLOW)
+    using fd = reopen()
+    const inside = { fd, reopen }
+    using _ = view.isPrivate
+      ? fresh(inside, 'cgroup', hierarchyOptions(cgroup), attributes)
+      : bound(inside, cgroup.path, attributes)
     for (const controller of name.split(',')) {
       if (controller !== name) symlink(name, tmpfs, controller)
     }
   }
-  if ((attributes & MOUNT_ATTR.RDONLY) !== 0) {
-    mountSetattr(tmpfs, { set: MOUNT_ATTR.RDONLY, clear: 0 })
-  }
+  if ((attributes & MOUNT_ATTR.RDONLY) !== 0) close(tmpfs, inner)
+  return tmpfs
+}
+
+/** Closes the tmpfs to writing, now that all is in place. */
+function close(tmpfs: Fd, inner: number): void {
+  if (hasMountDescriptors()) mountSetattr(tmpfs, { set: MOUNT_ATTR.RDONLY, clear: 0 })
+  else mount('', pathOf(tmpfs), '', MS.BIND | MS.REMOUNT | MS.RDONLY | flagsOf(inner))
 }
 
 function directoryOf(controllers: string): string {

@@ -19,22 +19,30 @@ import {
 } from '../sys/file.ts'
 import { alloc, at, str, text } from '../sys/memory.ts'
 import { NR } from '../sys/numbers.ts'
-import { openInRoot, type Root } from './resolve.ts'
+
+/** Where copying is. */
+interface Copying {
+  /** Root of the copy. */
+  readonly top: Fd
+  /** File with several names, as device and inode: the path of its first name in the copy. */
+  readonly firstNames: Map<string, string>
+}
 
 /**
- * Copies the content of `path` into `filesystem`, which is attached nowhere yet: owners, modes,
+ * Copies the content of `directory` into `filesystem`, which nobody sees yet: owners, modes,
  * extended attributes, links as they are, device nodes and fifos as such. Sockets are left out.
  *
+ * @param directory - open on what will be covered, `O_PATH` is enough
  * @throws {SyscallError} ENOSPC when the tmpfs is too small
  */
-export function copyUp(root: Root, path: string, filesystem: Fd): void {
-  using from = openInRoot(root, path, O.RDONLY | O.DIRECTORY)
+export function copyUp(directory: Fd, filesystem: Fd): void {
+  using from = open(directory, '.', O.RDONLY | O.DIRECTORY)
   using to = open(filesystem, '.', O.RDONLY | O.DIRECTORY)
-  copyDirectory(from, to)
+  copyDirectory({ top: to, firstNames: new Map() }, '', from, to)
   copyAttributes(from, to, fstat(from))
 }
 
-function copyDirectory(from: Fd, to: Fd): void {
+function copyDirectory(copying: Copying, path: string, from: Fd, to: Fd): void {
   for (const name of readDirectory(from)) {
     const found = stat(from, name, false)
     const type = found.mode & S_IF.MT
@@ -42,11 +50,32 @@ function copyDirectory(from: Fd, to: Fd): void {
       mkdir(to, name, 0o700)
       using source = open(from, name, O.RDONLY | O.DIRECTORY | O.NOFOLLOW)
       using target = open(to, name, O.RDONLY | O.DIRECTORY | O.NOFOLLOW)
-      copyDirectory(source, target)
+      copyDirectory(copying, `${path}${name}/`, source, target)
       copyAttributes(source, target, found)
-    } else if (type === S_IF.REG) copyFile(from, to, name, found)
-    else if (type !== S_IF.SOCK) copySpecial(from, to, name, found)
+    } else if (type !== S_IF.SOCK && !linkToFirstName(copying, found, to, path, name)) {
+      if (type === S_IF.REG) copyFile(from, to, name, found)
+      else copySpecial(from, to, name, found)
+    }
   }
+}
+
+/** @returns true if `name` is now one more name of a file that is copied already */
+function linkToFirstName(
+  { top, firstNames }: Copying,
+  { nlink, devMajor, devMinor, ino }: Stat,
+  to: Fd,
+  path: string,
+  name: string,
+): boolean {
+  if (nlink < 2) return false
+  const file = `${devMajor}:${devMinor}:${ino}`
+  const first = firstNames.get(file)
+  if (first === undefined) {
+    firstNames.set(file, `${path}${name}`)
+    return false
+  }
+  check('link', name, S(NR.linkat, top.number, str(first), to.number, str(name), 0))
+  return true
 }
 
 function copyFile(from: Fd, to: Fd, name: string, found: Stat): void {

@@ -4,7 +4,9 @@ import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
 import { chown, mknod, O, open, S_IF, stat, statIfAny, symlink, unlink } from '../sys/file.ts'
-import { cloneTree, moveMount } from '../sys/mount.ts'
+import { cloneTree, MS, mount, moveMount } from '../sys/mount.ts'
+import { hasMountDescriptors } from './kernel-support.ts'
+import { pathOf } from './legacy-mount.ts'
 import { ensureInRoot, ensureParent, type Root } from './resolve.ts'
 
 /**
@@ -25,6 +27,8 @@ export function makeDevice(root: Root, step: DeviceStep): void {
   }
   if (step.uid === 0 && step.gid === 0) return
   using node = open(parent, name, O.PATH | O.NOFOLLOW)
+  // who shares the directory can have put something else there
+  expectSame(node, '', step)
   chown(node, step.uid, step.gid)
 }
 
@@ -39,13 +43,17 @@ function expectSame(dir: Fd, name: string, step: DeviceStep): void {
 
 /** Where mknod is not allowed: the host's own node, if it is the same device. */
 function bindHostDevice(root: Root, step: DeviceStep): void {
-  using tree = cloneTree(undefined, step.path, false)
+  const modern = hasMountDescriptors()
+  using tree = modern
+    ? cloneTree(undefined, step.path, false)
+    : open(undefined, step.path, O.PATH | O.NOFOLLOW)
   const found = stat(tree, '')
   if (found.rdevMajor !== step.major || found.rdevMinor !== step.minor) {
     throw new Error(`mknod is not permitted, and the host's ${step.path} is another device`)
   }
   using target = ensureInRoot(root, step.path, 'file').fd
-  moveMount(tree, target)
+  if (modern) moveMount(tree, target)
+  else mount(pathOf(tree), pathOf(target), '', MS.BIND)
 }
 
 /** Name in /dev, target. @see runtime-spec runtime-linux.md "Dev symbolic links" */

@@ -11,9 +11,15 @@ const LOCKABLE: readonly (readonly [number, number, string])[] = [
   [4, MOUNT_ATTR.NODEV, 'nodev'],
   [8, MOUNT_ATTR.NOEXEC, 'noexec'],
 ]
+const ST_SAME = 2 | 4 | 8
 const ST_NOATIME = 0x400
 const ST_NODIRATIME = 0x800
 const ST_RELATIME = 0x1000
+
+/** What a remount with mount(2) must repeat of the mount at `fd`, as `MS` flags: the values are the same. */
+export function keptFlags(fd: Fd): number {
+  return fstatfs(fd).flags & ST_SAME
+}
 
 /** The access time mode of a mounted tree, as `MOUNT_ATTR` values. */
 function atimeOf(flags: number): number {

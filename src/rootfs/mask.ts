@@ -1,8 +1,6 @@
 /** maskedPaths and readonlyPaths: what of the container's tree is hidden or closed to writing. */
-import { isErrno } from '../sys/check.ts'
-import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
-import { fstat, fstatfs, O, open, S_IF, stat } from '../sys/file.ts'
+import { fstat, O, open, S_IF, stat } from '../sys/file.ts'
 import {
   cloneTree,
   MOUNT_ATTR,
@@ -12,6 +10,8 @@ import {
   moveMount,
   newFilesystem,
 } from '../sys/mount.ts'
+import { hasMountDescriptors } from './kernel-support.ts'
+import { keptFlags } from './locked-flags.ts'
 import { findInRoot, type Root } from './resolve.ts'
 
 /**
@@ -33,25 +33,21 @@ interface Cover {
 /**
  * Prepares covers; call before the root is entered.
  *
- * @returns undefined where the kernel has no detached mounts (before 5.2)
+ * @returns undefined where the kernel has no detached mounts (before 5.12)
  */
 export function prepareCovers(): Covers | undefined {
   using host = open(undefined, '/dev/null', O.PATH | O.NOFOLLOW)
   if (!isNullDevice(fstat(host))) throw new Error('/dev/null of the host is not the null device')
-  try {
-    const options = ['nr_blocks=1', 'nr_inodes=1', 'ro']
-    const closed = MOUNT_ATTR.RDONLY | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC
-    const file = cloneTree(host, '', false)
-    // it is the host's inode: read-only, or chmod inside would change the host's /dev/null
-    mountSetattr(file, { set: closed, clear: 0 })
-    const directory = newFilesystem('tmpfs', 'tmpfs', options, closed | MOUNT_ATTR.NODEV)
-    return {
-      file: { tree: file, attached: false },
-      directory: { tree: directory, attached: false },
-    }
-  } catch (error) {
-    if (isErrno(error, E.NOSYS)) return undefined
-    throw error
+  if (!hasMountDescriptors()) return undefined
+  const options = ['nr_blocks=1', 'nr_inodes=1', 'ro']
+  const closed = MOUNT_ATTR.RDONLY | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC
+  const file = cloneTree(host, '', false)
+  // it is the host's inode: read-only, or chmod inside would change the host's /dev/null
+  mountSetattr(file, { set: closed, clear: 0 })
+  const directory = newFilesystem('tmpfs', 'tmpfs', options, closed | MOUNT_ATTR.NODEV)
+  return {
+    file: { tree: file, attached: false },
+    directory: { tree: directory, attached: false },
   }
 }
 
@@ -98,26 +94,27 @@ function isCover(
 }
 
 function maskLegacy(path: string, isDirectory: boolean): void {
-  if (isDirectory) mount('tmpfs', path, 'tmpfs', MS.RDONLY, 'nr_blocks=1,nr_inodes=1')
-  else if (isNullDevice(stat(undefined, '/dev/null', false))) mount('/dev/null', path, '', MS.BIND)
-  else throw new Error("the container's /dev/null is not the null device")
+  if (isDirectory) {
+    mount('tmpfs', path, 'tmpfs', MS.RDONLY, 'nr_blocks=1,nr_inodes=1')
+    return
+  }
+  mount('/dev/null', path, '', MS.BIND)
+  // checked afterwards: nobody can put a link in the way of what is mounted
+  if (!isNullDevice(stat(undefined, path, false))) {
+    throw new Error("the container's /dev/null is not the null device")
+  }
 }
-
-/** `ST_*` of statfs(2) that a bind remount must repeat, as `MS`: the values are the same. */
-const KEPT_FLAGS = MS.NOSUID | MS.NODEV | MS.NOEXEC
 
 /** Closes what is at `path` to writing; a missing path is passed over. */
 export function makePathReadonly(root: Root, path: string): void {
   using target = findInRoot(root, path)
   if (target === undefined) return
-  try {
+  if (hasMountDescriptors()) {
     using tree = cloneTree(target, '', true)
     mountSetattr(tree, { set: MOUNT_ATTR.RDONLY, clear: 0 })
     moveMount(tree, target)
-  } catch (error) {
-    if (!isErrno(error, E.NOSYS)) throw error
-    const kept = fstatfs(target).flags & KEPT_FLAGS
-    mount(path, path, '', MS.BIND | MS.REC)
-    mount('', path, '', MS.BIND | MS.REMOUNT | MS.RDONLY | kept)
+    return
   }
+  mount(path, path, '', MS.BIND | MS.REC)
+  mount('', path, '', MS.BIND | MS.REMOUNT | MS.RDONLY | keptFlags(target))
 }

@@ -34,7 +34,9 @@ export function openInRoot(root: Root, path: string, flags: number): Fd {
     if (result !== -E.AGAIN) break
   }
   if (result >= 0) return new Fd(result, path)
-  if (result !== -E.NOSYS && result !== -E.AGAIN) throw failure('openat2', path, result)
+  // EPERM: a filter that is older than openat2
+  const withoutOpenat2 = [-E.NOSYS, -E.AGAIN, -E.PERM].includes(result)
+  if (!withoutOpenat2) throw failure('openat2', path, result)
   using place = walk(root, path, undefined)
   if ((flags & O.PATH) !== 0) return duplicate(place)
   // re-opening goes through the descriptor, not through the path again
@@ -56,6 +58,7 @@ export function findInRoot(root: Root, path: string): Fd | undefined {
  * (0755) or an empty regular file (0644). What a dangling link points to is made inside the root.
  *
  * @returns an `O_PATH` descriptor, and whether the file was there before
+ * @throws {SyscallError} ENOTDIR also if a directory is there and should not be
  */
 export function ensureInRoot(
   root: Root,
@@ -63,7 +66,12 @@ export function ensureInRoot(
   kind: 'directory' | 'file',
 ): { fd: Fd; existed: boolean } {
   const found = findInRoot(root, path)
-  if (found !== undefined) return { fd: found, existed: true }
+  if (found !== undefined) {
+    const isDirectory = (fstat(found).mode & S_IF.MT) === S_IF.DIR
+    if (isDirectory === (kind === 'directory')) return { fd: found, existed: true }
+    found.close()
+    throw failure('open', path, -E.NOTDIR)
+  }
   return { fd: walk(root, path, kind), existed: false }
 }
 

@@ -3,7 +3,7 @@ import { check, isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import { Fd } from '../sys/fd.ts'
 import { S } from '../sys/ffi.ts'
-import { O, open, readFile, readlink } from '../sys/file.ts'
+import { fstat, O, open, readFile, readlink } from '../sys/file.ts'
 import { str } from '../sys/memory.ts'
 import {
   cloneTree,
@@ -16,6 +16,9 @@ import {
   pivotRootHere,
 } from '../sys/mount.ts'
 import { NR } from '../sys/numbers.ts'
+import { hasMountDescriptors } from './kernel-support.ts'
+import { pathOf } from './legacy-mount.ts'
+import { keptFlags } from './locked-flags.ts'
 import { openInRoot, type Root } from './resolve.ts'
 
 /**
@@ -30,30 +33,46 @@ export function makeRootMount(path: string, propagation: number): Root {
   // an unbindable `/` could not be bound: it becomes so after the pivot
   const first = propagation === 0 || type === MS.UNBINDABLE ? MS.SLAVE | MS.REC : propagation
   mount('', '/', '', first)
-  if ((first & MS.REC) === 0 || type === MS.SHARED) makeParentPrivate(path)
   using below = open(undefined, path, O.PATH | O.DIRECTORY)
+  if ((first & MS.REC) === 0 || type === MS.SHARED) {
+    leavePeers(below, type === MS.SLAVE ? MS.SLAVE : MS.PRIVATE)
+  }
   const fd = bindOnItself(below, path)
   return { fd, hostPath: readlink(undefined, `/proc/self/fd/${fd.number}`) }
 }
 
 function bindOnItself(below: Fd, path: string): Fd {
-  try {
+  if (hasMountDescriptors()) {
     const tree = cloneTree(below, '', true)
     moveMount(tree, below)
     return new Fd(tree.number, path)
-  } catch (error) {
-    if (!isErrno(error, E.NOSYS)) throw error
   }
-  mount(path, path, '', MS.BIND | MS.REC)
+  mount(pathOf(below), pathOf(below), '', MS.BIND | MS.REC)
   return open(undefined, path, O.PATH | O.DIRECTORY)
 }
 
-/** Makes the mount that holds `path` private, or mounts on it would reach its peers on the host. */
-function makeParentPrivate(path: string): void {
-  const points = mountInfo().map((entry) => entry.point)
-  const holding = points.filter((point) => point === '/' || `${path}/`.startsWith(`${point}/`))
-  const parent = holding.reduce((a, b) => (b.length >= a.length ? b : a), '/')
-  mount('', parent, '', MS.PRIVATE)
+/** Makes the mount that holds `fd` a slave or private: mounts on it would reach its peers on the host. */
+function leavePeers(fd: Fd, propagation: number): void {
+  const id = mountId(fd)
+  let top = open(fd, '.', O.PATH | O.DIRECTORY)
+  for (;;) {
+    const above = open(top, '..', O.PATH | O.DIRECTORY)
+    const isSame = mountId(above) === id && fstat(above).ino !== fstat(top).ino
+    if (!isSame) {
+      above.close()
+      break
+    }
+    top.close()
+    top = above
+  }
+  using root = top
+  mount('', pathOf(root), '', propagation)
+}
+
+/** @see proc_pid_fdinfo(5) */
+function mountId(fd: Fd): string {
+  const info = readFile(undefined, `/proc/self/fdinfo/${fd.number}`)
+  return /^mnt_id:\s*(\d+)$/m.exec(info)?.[1] ?? ''
 }
 
 /** @see proc_pid_mountinfo(5) */
@@ -86,9 +105,12 @@ function changeRoot(path: string): void {
 
 /** Makes the root mount `/` and lets the host's tree go. @see pivot_root(2) */
 export function pivotInto(root: Root): void {
+  using host = open(undefined, '/', O.PATH | O.DIRECTORY)
   changeDirectory(root.fd)
   pivotRootHere()
-  // the old root now lies on `.`; as a slave, letting it go does not unmount anything on the host
+  // the host's tree now lies on top of `/`; `.` would still be the container's
+  changeDirectory(host)
+  // as a slave, letting it go does not unmount anything on the host
   mount('', '.', '', MS.SLAVE | MS.REC)
   detachMount('.')
   check('chdir', '/', S(NR.chdir, str('/')))
@@ -130,12 +152,14 @@ export function chrootInto(root: Root): void {
 
 /** Makes the mount at `fd` read-only, whatever else it is. */
 function setReadonly(fd: Fd): void {
-  try {
+  if (hasMountDescriptors()) {
     mountSetattr(fd, { set: MOUNT_ATTR.RDONLY, clear: 0 })
-  } catch (error) {
-    if (!isErrno(error, E.NOSYS)) throw error
-    mount('', `/proc/self/fd/${fd.number}`, '', MS.BIND | MS.REMOUNT | MS.RDONLY)
+    return
   }
+  // in the container there may be no /proc to name `fd` through
+  changeDirectory(fd)
+  mount('', '.', '', MS.BIND | MS.REMOUNT | MS.RDONLY | keptFlags(fd))
+  check('chdir', '/', S(NR.chdir, str('/')))
 }
 
 /** Makes the root mount read-only (M-016). */

@@ -81,9 +81,9 @@ export function receiveMessage(sync: Fd): Message {
   const bytes = receive(sync)
   if (bytes.length === 0) return { kind: 'closed' }
   if (bytes.length === RECORD_SIZE) return { kind: 'row', ...decodeRecord(bytes) }
-  const text = bytes.toString('utf8')
-  if (text === READY) return { kind: 'ready' }
-  const message = JSON.parse(text) as ErrorMessage | SpansMessage
+  // no other message is that short
+  if (bytes.length === READY.length) return { kind: 'ready' }
+  const message = JSON.parse(new TextDecoder().decode(bytes)) as ErrorMessage | SpansMessage
   return message.kind === 'spans' ? message : { kind: 'error', error: revive(message) }
 }
 

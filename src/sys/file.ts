@@ -2,7 +2,7 @@ import { check, failure, retry } from './check.ts'
 import { E } from './errno.ts'
 import { Fd } from './fd.ts'
 import { S } from './ffi.ts'
-import { alloc, arena, at, get64, put64, str, text, view } from './memory.ts'
+import { alloc, arena, at, get64, put64, room, str, text, view } from './memory.ts'
 import { NR } from './numbers.ts'
 
 /** `O_*` of open(2), the same on x86-64 and aarch64 but for two. */
@@ -120,7 +120,7 @@ const STATX_BASIC_STATS = 0x7ff
  * @see statx(2) (Linux 4.11)
  */
 export function stat(dir: Dir, path: string, follow = true): Stat {
-  const buffer = alloc(256)
+  const buffer = room(256)
   const flags = (path === '' ? AT.EMPTY_PATH : 0) | (follow ? 0 : AT.SYMLINK_NOFOLLOW)
   const result = S(NR.statx, dirNumber(dir), str(path), flags, STATX_BASIC_STATS, at(buffer))
   check('stat', labelOf(dir, path), result)
@@ -193,7 +193,7 @@ export function rename(dir: Dir, from: string, to: string): void {
 
 /** The target of a symbolic link. @throws {SyscallError} EINVAL if it is none @see readlinkat(2) */
 export function readlink(dir: Dir, path: string): string {
-  const buffer = alloc(4096)
+  const buffer = room(4096)
   const result = S(NR.readlinkat, dirNumber(dir), str(path), at(buffer), 4096)
   return text(buffer, check('readlink', labelOf(dir, path), result))
 }
@@ -211,46 +211,70 @@ export function chmod(fd: Fd, mode: number): void {
 const CHUNK = 64 * 1024
 
 /**
- * Reads from the current position to the end.
+ * Reads from the current position, up to `CHUNK` bytes.
+ *
+ * @returns where they are in the arena, and whether the end was reached
+ */
+function readChunk(fd: Fd): { offset: number; length: number; ended: boolean } {
+  const offset = room(CHUNK)
+  let length = 0
+  while (length < CHUNK) {
+    const address = at(offset + length)
+    const got = retry(() => S(NR.read, fd.number, address, CHUNK - length))
+    if (check('read', fd.label, got) === 0) return { offset, length, ended: true }
+    length += got
+  }
+  return { offset, length, ended: false }
+}
+
+/**
+ * Reads from the current position to the end, as UTF-8.
  *
  * @param most - the largest length taken, in bytes
  * @throws {SyscallError} EFBIG beyond `most`, and those of read(2)
  */
-export function readBytes(fd: Fd, most: number): Buffer {
+export function readText(fd: Fd, most: number): string {
+  const first = readChunk(fd)
+  if (first.length > most) throw failure('read', fd.label, -E.FBIG)
+  if (first.ended) return text(first.offset, first.length)
+  // copied out: the next chunks may take the same place in the ring
   const parts: Buffer[] = []
-  let length = 0
-  for (;;) {
-    const buffer = alloc(CHUNK)
-    const got = check(
-      'read',
-      fd.label,
-      retry(() => S(NR.read, fd.number, at(buffer), CHUNK)),
-    )
-    if (got === 0) return parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts)
-    length += got
-    if (length > most) throw failure('read', fd.label, -E.FBIG)
-    parts.push(Buffer.from(arena.subarray(buffer, buffer + got)))
+  let total = 0
+  for (let chunk = first; ; chunk = readChunk(fd)) {
+    parts.push(Buffer.from(arena.subarray(chunk.offset, chunk.offset + chunk.length)))
+    total += chunk.length
+    if (total > most) throw failure('read', fd.label, -E.FBIG)
+    if (chunk.ended) return Buffer.concat(parts).toString('utf8')
   }
 }
 
 /** Reads a whole file as UTF-8 text; `most` bounds its length in bytes. @throws {SyscallError} */
-export function readFile(dir: Dir, path: string, most = 1 << 20): string {
+export function readFile(dir: Dir, path: string, most: number = 1 << 20): string {
   using fd = open(dir, path, O.RDONLY)
-  return readBytes(fd, most).toString('utf8')
+  return readText(fd, most)
 }
 
 /** Writes all of `data` at the current position. @throws {SyscallError} @see write(2) */
-export function writeAll(fd: Fd, data: string | Uint8Array): void {
-  const bytes = typeof data === 'string' ? Buffer.from(data) : data
-  for (let done = 0; done < bytes.length; ) {
-    const length = Math.min(CHUNK, bytes.length - done)
-    const buffer = alloc(length)
-    arena.set(bytes.subarray(done, done + length), buffer)
-    done += check(
-      'write',
-      fd.label,
-      retry(() => S(NR.write, fd.number, at(buffer), length)),
-    )
+export function writeAll(fd: Fd, data: string): void {
+  const bytes = data.length * 3 <= CHUNK ? undefined : Buffer.from(data)
+  if (bytes === undefined) {
+    const offset = room(CHUNK)
+    writeWhole(fd, offset, arena.write(data, offset, 'utf8'))
+    return
+  }
+  for (let done = 0; done < bytes.length; done += CHUNK) {
+    const part = bytes.subarray(done, done + CHUNK)
+    const offset = room(part.length)
+    arena.set(part, offset)
+    writeWhole(fd, offset, part.length)
+  }
+}
+
+function writeWhole(fd: Fd, offset: number, length: number): void {
+  for (let done = 0; done < length; ) {
+    const address = at(offset + done)
+    const result = retry(() => S(NR.write, fd.number, address, length - done))
+    done += check('write', fd.label, result)
   }
 }
 
@@ -266,7 +290,7 @@ export function writeFile(dir: Dir, path: string, data: string): void {
 export function readDirectory(fd: Fd): string[] {
   const names: string[] = []
   for (;;) {
-    const buffer = alloc(CHUNK)
+    const buffer = room(CHUNK)
     const got = check('getdents64', fd.label, S(NR.getdents64, fd.number, at(buffer), CHUNK))
     if (got === 0) return names
     for (let entry = buffer; entry < buffer + got; ) {

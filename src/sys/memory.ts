@@ -12,13 +12,25 @@ const KEPT = 16 * 1024
 const LONGEST = 64 * 1024
 
 let kept = 0
-let top = KEPT
+let top: number = KEPT
 
-/** Reserves `size` zeroed bytes in the ring; returns their offset in the arena, 8-byte aligned. */
-export function alloc(size: number): number {
+/**
+ * Reserves `size` bytes in the ring, with whatever is in them: for results of the kernel. Every
+ * page that is touched for the first time costs a page fault, and one more in a copy of the
+ * process; so what is read is read in small pieces.
+ *
+ * @returns their offset in the arena, 8-byte aligned
+ */
+export function room(size: number): number {
   if (top + size > arena.length) top = KEPT
   const offset = top
   top = (top + size + 7) & ~7
+  return offset
+}
+
+/** As `room`, zeroed: for structures that are filled in part. */
+export function alloc(size: number): number {
+  const offset = room(size)
   arena.fill(0, offset, offset + size)
   return offset
 }

@@ -3,7 +3,7 @@ import { E } from './errno.ts'
 import { Fd } from './fd.ts'
 import { S } from './ffi.ts'
 import { AT } from './file.ts'
-import { alloc, arena, at, put64, str, view } from './memory.ts'
+import { alloc, arena, at, put64, room, str, view } from './memory.ts'
 import { NR } from './numbers.ts'
 
 /** `CLONE_*` of clone(2), those that tsrun uses. NEWTIME only works with clone3 and unshare. */
@@ -128,7 +128,7 @@ export function sealedExecutable(name: string, image: Uint8Array): Fd {
   const fd = new Fd(check('memfd_create', name, number), `memfd:${name}`)
   for (let done = 0; done < image.length; ) {
     const part = image.subarray(done, done + 65536)
-    const buffer = alloc(part.length)
+    const buffer = room(part.length)
     arena.set(part, buffer)
     done += check('write', fd.label, S(NR.write, fd.number, at(buffer), part.length))
   }

@@ -1,7 +1,7 @@
 import { check, retry } from './check.ts'
 import { Fd } from './fd.ts'
 import { S } from './ffi.ts'
-import { alloc, arena, at, put64, view } from './memory.ts'
+import { alloc, arena, at, put64, room, view } from './memory.ts'
 import { NR } from './numbers.ts'
 
 const AF_UNIX = 1
@@ -32,17 +32,22 @@ const MSG_NOSIGNAL = 0x4000
 
 /** Sends one message. @throws {SyscallError} EPIPE when the other end is gone @see send(2) */
 export function send(fd: Fd, message: Uint8Array): void {
-  const buffer = alloc(message.length)
+  const buffer = room(message.length)
   arena.set(message, buffer)
   const result = retry(() => S(NR.sendto, fd.number, at(buffer), message.length, MSG_NOSIGNAL))
   check('send', fd.label, result)
 }
 
-/** Receives one message; empty when the other end is closed. @see recv(2) */
-export function receive(fd: Fd): Buffer {
-  const buffer = alloc(LONGEST_MESSAGE)
+/**
+ * Receives one message.
+ *
+ * @returns a view of the arena that is soon reused; empty when the other end is closed
+ * @see recv(2)
+ */
+export function receive(fd: Fd): Uint8Array {
+  const buffer = room(LONGEST_MESSAGE)
   const got = retry(() => S(NR.recvfrom, fd.number, at(buffer), LONGEST_MESSAGE))
-  return Buffer.from(arena.subarray(buffer, buffer + check('recv', fd.label, got)))
+  return arena.subarray(buffer, buffer + check('recv', fd.label, got))
 }
 
 export const POLL = { IN: 1, OUT: 4, ERR: 8, HUP: 16 } as const
