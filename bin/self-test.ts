@@ -24,7 +24,7 @@ const HOSTILE: Readonly<Record<string, string>> = {
 }
 
 const CLONES = 500
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 120_000
 
 interface Outcome {
   readonly status: number | null
@@ -43,11 +43,11 @@ function expect(isSo: boolean, assumption: string, found: unknown): void {
 function starter(lib: string, untrusted: string): Start {
   return (args, env = {}) => {
     const options = { cwd: untrusted, encoding: 'utf8', timeout: PATIENCE_MS } as const
-    const { status, stdout, stderr } = spawnSync(join(lib, 'tsrun'), args, {
+    const { status, stdout, stderr, error } = spawnSync(join(lib, 'tsrun'), args, {
       ...options,
       env: { PATH: '/usr/bin:/bin', ...env },
     })
-    return { status, stdout, stderr }
+    return { status, stdout, stderr: error === undefined ? stderr : `${stderr}${error.message}` }
   }
 }
 

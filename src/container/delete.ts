@@ -120,7 +120,7 @@ export function destroy(root: string, store: Store, state: State): void {
 /** Ends and removes a container that this command has made; what is left behind is a warning. */
 export function discard(root: string, { store, state }: Created, log: Log): void {
   try {
-    store.relock()
+    if (!store.relock()) return
     killInit(state)
     destroy(root, store, state)
   } catch (error) {

@@ -113,9 +113,10 @@ export class Store implements Disposable {
     flock(this.dir, LOCK.UN)
   }
 
-  /** Takes the lock again. */
-  relock(): void {
+  /** Takes the lock again; false if the container was deleted meanwhile. */
+  relock(): boolean {
     flock(this.dir, LOCK.EX)
+    return fstat(this.dir).nlink > 0
   }
 
   /** @throws {ContainerError} `not-found` if no create came that far; `corrupt` */

@@ -1,5 +1,5 @@
 /** The namespaces that this process must arrange before it clones. */
-import { SpecError } from '../base/errors.ts'
+import { messageOf, SpecError, StepError } from '../base/errors.ts'
 import type { NamespacePlan, NamespaceToJoin } from '../plan/namespaces.ts'
 import { check, isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
@@ -23,7 +23,7 @@ const NS_GET_NSTYPE = 0xb703
  */
 export function openNamespaces(plan: NamespacePlan): OpenedNamespace[] {
   return plan.join.map((join) => {
-    const fd = open(undefined, join.path, O.RDONLY)
+    const fd = openNamespace(join)
     const kind = S(NR.ioctl, fd.number, NS_GET_NSTYPE)
     if (kind === -E.NOTTY) {
       throw new SpecError(`${join.path} is not a namespace`, join.pointer)
@@ -33,6 +33,14 @@ export function openNamespaces(plan: NamespacePlan): OpenedNamespace[] {
     }
     return { join, fd }
   })
+}
+
+function openNamespace({ path, pointer }: NamespaceToJoin): Fd {
+  try {
+    return open(undefined, path, O.RDONLY)
+  } catch (error) {
+    throw new StepError('joinNamespace', pointer, messageOf(error), error)
+  }
 }
 
 /**
