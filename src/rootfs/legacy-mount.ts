@@ -72,6 +72,6 @@ export function mountFilesystemOn(
   flags: number,
   place: Place,
 ): Fd {
-  mount(source === '' ? type : source, pathOf(place.fd), type, flags, words.join(','))
+  mount(source === '' ? 'none' : source, pathOf(place.fd), type, flags, words.join(','))
   return place.reopen()
 }
