@@ -27,7 +27,7 @@ import { joinSessionKeyring } from '../sys/keyring.ts'
 import { str } from '../sys/memory.ts'
 import { bringLoopbackUp } from '../sys/network.ts'
 import { NR } from '../sys/numbers.ts'
-import { CLONE, exit, setns, setParentDeathSignal, setUndumpable, unshare } from '../sys/process.ts'
+import { CLONE, exit, setns, setParentDeathSignal, unshare } from '../sys/process.ts'
 import { blockOnly, SIG, setAllDefault } from '../sys/signal.ts'
 import type { Inheritance } from './inheritance.ts'
 import { launch } from './launch.ts'
@@ -91,12 +91,11 @@ export function containerInit(plan: ContainerPlan, inherited: Inheritance): neve
   exit(FAILED)
 }
 
-/** First acts: nothing of the engine's signal handling, and no way for neighbours to look in. */
+/** First acts: nothing of the engine's signal handling, and into the cgroups. */
 function enter(inherited: Inheritance): void {
   setAllDefault()
   blockOnly([])
   setParentDeathSignal(SIG.KILL)
-  setUndumpable()
   for (const fd of inherited.close) fd.close()
   for (const procs of inherited.membership) {
     check('write', `0 to ${procs.label}`, S(NR.write, procs.number, str('0'), 1))

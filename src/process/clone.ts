@@ -4,7 +4,7 @@ import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
 import { stat } from '../sys/file.ts'
-import { clone3, exit } from '../sys/process.ts'
+import { clone3, exit, setUndumpable } from '../sys/process.ts'
 
 /**
  * A helper thread of the engine would not exist in the copy, which could then wait for it for
@@ -30,6 +30,8 @@ export function cloneProcess(
   child: (intoCgroup: boolean) => never,
 ): { pid: number; pidfd: Fd; intoCgroup: boolean } {
   assertOneThread()
+  // also for the copy, from its first moment on: in a pid namespace that it joins there are others
+  setUndumpable()
   let intoCgroup = cgroup !== undefined
   let made: { pid: number; pidfd: Fd }
   try {

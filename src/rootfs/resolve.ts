@@ -21,6 +21,18 @@ const MOST_LINKS = 40
 /** Never follows /proc/PID/fd and its like: those lead out of every root. */
 const INSIDE = RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS
 
+/** openat2 below the root; a negative error number is returned: what is missing is no exception. */
+function tryOpen(root: Root, path: string, flags: number): number {
+  let result = -E.AGAIN
+  for (let race = 0; race < RACES && result === -E.AGAIN; race++) {
+    result = openat2(root.fd, path, flags, INSIDE)
+  }
+  return result
+}
+
+/** What says that there is no openat2: EPERM comes from a filter that is older than the call. */
+const WITHOUT_OPENAT2: readonly number[] = [-E.NOSYS, -E.AGAIN, -E.PERM]
+
 /**
  * Opens what is at `path`, following links.
  *
@@ -28,15 +40,9 @@ const INSIDE = RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS
  * @throws {SyscallError} ENOENT, ELOOP, ENOTDIR ...
  */
 export function openInRoot(root: Root, path: string, flags: number): Fd {
-  let result = -E.NOSYS
-  for (let race = 0; race < RACES; race++) {
-    result = openat2(root.fd, path, flags, INSIDE)
-    if (result !== -E.AGAIN) break
-  }
+  const result = tryOpen(root, path, flags)
   if (result >= 0) return new Fd(result, path)
-  // EPERM: a filter that is older than openat2
-  const withoutOpenat2 = [-E.NOSYS, -E.AGAIN, -E.PERM].includes(result)
-  if (!withoutOpenat2) throw failure('openat2', path, result)
+  if (!WITHOUT_OPENAT2.includes(result)) throw failure('openat2', path, result)
   using place = walk(root, path, undefined)
   if ((flags & O.PATH) !== 0) return duplicate(place)
   // re-opening goes through the descriptor, not through the path again
@@ -45,8 +51,12 @@ export function openInRoot(root: Root, path: string, flags: number): Fd {
 
 /** As `openInRoot` with `O_PATH`; undefined when there is nothing at `path`. */
 export function findInRoot(root: Root, path: string): Fd | undefined {
+  const result = tryOpen(root, path, O.PATH)
+  if (result >= 0) return new Fd(result, path)
+  if (result === -E.NOENT) return undefined
+  if (!WITHOUT_OPENAT2.includes(result)) throw failure('openat2', path, result)
   try {
-    return openInRoot(root, path, O.PATH)
+    return walk(root, path, undefined)
   } catch (error) {
     if (isErrno(error, E.NOENT)) return undefined
     throw error
