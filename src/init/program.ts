@@ -3,14 +3,16 @@
  * the home directory, the working directory, the program.
  */
 import { messageOf } from '../base/errors.ts'
+import { capabilityWords } from '../plan/capabilities.ts'
 import type { ProcessPlan } from '../plan/process-plan.ts'
 import { openInRoot, type Root } from '../rootfs/resolve.ts'
 import { check, failure, isErrno } from '../sys/check.ts'
+import { setEffectiveCapabilities, setGroups } from '../sys/credentials.ts'
 import { E, errnoText } from '../sys/errno.ts'
 import { Fd } from '../sys/fd.ts'
 import { S } from '../sys/ffi.ts'
 import { AT, fstat, O, open, openat2, RESOLVE, readText, S_IF, statIfAny } from '../sys/file.ts'
-import { alloc, at, str, text, view } from '../sys/memory.ts'
+import { alloc, at, str, text } from '../sys/memory.ts'
 import { NR } from '../sys/numbers.ts'
 
 const PASSWD_MOST = 8 << 20
@@ -39,22 +41,17 @@ function homeOf(root: Root, uid: number): string | undefined {
 }
 
 /**
- * Takes on the user's identity for file access alone, which is what decides below. What needs
- * privileges for other reasons still has them until the stub gives them up.
+ * Takes on what decides about access to files for the program: its user, groups and effective
+ * capabilities. What needs privileges for other reasons has them again in the stub, by its execve.
  */
-export function becomeForFiles({ uid, gid, additionalGids }: ProcessPlan): void {
-  if (uid === 0 && gid === 0 && additionalGids.length === 0) return
-  setGroups(additionalGids)
-  S(NR.setfsgid, gid)
-  S(NR.setfsuid, uid)
-}
-
-function setGroups(gids: readonly number[]): void {
-  const list = alloc(Math.max(4, gids.length * 4))
-  gids.forEach((gid, i) => {
-    view.setUint32(list + i * 4, gid, true)
-  })
-  check('setgroups', gids.join(','), S(NR.setgroups, gids.length, at(list)))
+export function becomeForFiles({ uid, gid, additionalGids, capabilities }: ProcessPlan): void {
+  if (uid !== 0 || gid !== 0 || additionalGids.length > 0) {
+    setGroups(additionalGids)
+    S(NR.setfsgid, gid)
+    S(NR.setfsuid, uid)
+  }
+  // after setfsuid, which takes some away
+  setEffectiveCapabilities(capabilityWords(capabilities.effective))
 }
 
 function openDirectory(cwd: string): Fd {

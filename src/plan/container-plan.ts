@@ -86,7 +86,7 @@ function planRootFilesystem(
 ): Step[] {
   const isolated = hasNamespace(spec, 'mount')
   const propagation = propagationOf(spec)
-  const mounts = planMounts(spec, cgroup).map((step) => withAbsoluteSource(step, options.bundle))
+  const mounts = planMounts(spec, cgroup).map((step) => withPaths(step, rootfs, options.bundle))
   const how = isolated ? (options.noPivot ? 'move' : 'pivot') : 'chroot'
   const steps: Step[] = [
     { op: 'rootfs', path: rootfs, propagation, isolated, pointer: '/root/path' },
@@ -116,8 +116,17 @@ function planRootPropagation(spec: Spec): Step[] {
   return [{ op: 'rootPropagation', propagation, pointer: '/linux/rootfsPropagation' }]
 }
 
-function withAbsoluteSource(step: MountStep, bundle: string): MountStep {
-  return step.kind === 'bind' ? { ...step, source: absolutePath(step.source, bundle) } : step
+/**
+ * A bind's source made absolute; of a destination that is given as a path on the host, inside the
+ * root file system, the part inside it, as runc takes it.
+ */
+function withPaths(step: MountStep, rootfs: string, bundle: string): MountStep {
+  const source = step.kind === 'bind' ? absolutePath(step.source, bundle) : step.source
+  const isInside = rootfs !== '/' && `${step.destination}/`.startsWith(`${rootfs}/`)
+  const destination = isInside
+    ? cleanPath(`/${step.destination.slice(rootfs.length)}`)
+    : step.destination
+  return { ...step, source, destination }
 }
 
 function planAfter(spec: Spec): Step[] {

@@ -43,6 +43,17 @@ t.test('binds files and directories, made if missing', { skip }, async (t) => {
   t.equal(statSync(`${bundle.rootfs}/new/file`).mode & 0o7777, 0o644)
 })
 
+t.test('takes a destination that names the root file system on the host', { skip }, async (t) => {
+  const bundle = await withBundle(t)
+  mkdirSync(`${bundle.dir}/volume`)
+  const { at } = await mountsWith(bundle, {
+    destination: `${bundle.rootfs}/mnt`,
+    source: 'volume',
+    options: ['bind'],
+  })
+  t.ok(at('/mnt').root.endsWith('/volume'))
+})
+
 t.test('takes submounts along only with rbind', { skip }, async (t) => {
   const bundle = await withBundle(t)
   hostTmpfs(t, `${bundle.dir}/volume`)
