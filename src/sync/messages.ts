@@ -14,7 +14,7 @@ import { messageOf, StepError, SyscallError, syscallErrorOf } from '../base/erro
 import { decodeRecord } from '../stub/last-exec.ts'
 import { errnoName, errnoText } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
-import { LONGEST_MESSAGE, receive, send } from '../sys/socket.ts'
+import { receive, send } from '../sys/socket.ts'
 
 interface ErrorMessage {
   readonly kind: 'error'
@@ -41,7 +41,13 @@ export type Message =
 
 export const READY = 'ready'
 const RECORD_SIZE = 16
-const LONGEST_TEXT = 8 * 1024
+/** A text of twice the length is cut in the middle: what failed comes first, and why last. */
+const HALF_TEXT = 2 * 1024
+
+function shorten(text: string): string {
+  if (text.length <= 2 * HALF_TEXT) return text
+  return `${text.slice(0, HALF_TEXT)}[...]${text.slice(-HALF_TEXT)}`
+}
 
 /** Tells the other side that `step` failed. Nothing is thrown: there is nobody else to tell. */
 export function sendError(
@@ -55,17 +61,17 @@ export function sendError(
     kind: 'error',
     step,
     pointer,
-    message: messageOf(thrown).slice(0, LONGEST_TEXT),
+    message: shorten(messageOf(thrown)),
     ...(failed && {
       syscall: {
         name: failed.syscall,
-        subject: failed.subject.slice(0, LONGEST_TEXT),
+        subject: shorten(failed.subject),
         errno: failed.errno,
       },
     }),
   }
   try {
-    send(sync, Buffer.from(JSON.stringify(message)).subarray(0, LONGEST_MESSAGE))
+    send(sync, Buffer.from(JSON.stringify(message)))
   } catch {
     // the parent is gone
   }

@@ -27,7 +27,7 @@ export function inetSocket(): Fd {
 }
 
 /** Longest message on a sync socket, in bytes. */
-export const LONGEST_MESSAGE = 48 * 1024
+export const LONGEST_MESSAGE = 64 * 1024
 const MSG_NOSIGNAL = 0x4000
 
 /** Sends one message. @throws {SyscallError} EPIPE when the other end is gone @see send(2) */
