@@ -65,6 +65,8 @@ export function launcherData(): Instruction[] {
     ...string('/dev/null', '/dev/null'),
     ...string('/proc/self/exe', '/proc/self/exe'),
     ...string('/tsrun.engine', '/tsrun.engine'),
+    ...string('tsrun.engine', 'tsrun.engine'),
+    ...string('TSRUN_MOUNT=', 'TSRUN_MOUNT='),
     ...string('TSRUN_LIB=', 'TSRUN_LIB='),
     ...string('TSRUN_NOFILE=', 'TSRUN_NOFILE='),
     ...string('cannot open /dev/null', 'tsrun: cannot open /dev/null'),

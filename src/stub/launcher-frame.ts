@@ -41,8 +41,12 @@ export const LIMIT: number = 0
 export const MOUNT_ATTRIBUTES: number = 16
 /** Offset of `TSRUN_NOFILE=...`. */
 export const NOFILE: number = 64
+/** Offset of `TSRUN_MOUNT=...`. */
+export const MOUNT: number = 128
+/** Offset where v1 is kept while the number is written. */
+export const ENVIRONMENT: number = 176
 /** Offset of `TSRUN_LIB=...`. */
-export const LIBRARY: number = 128
+export const LIBRARY: number = 192
 /** Offset of the engine's path. */
 export const ENGINE: number = LIBRARY + PATH_MAX + 32
 /** Offset of the room in which an error message is put together. */

@@ -124,6 +124,7 @@ for (const runner of RUNNERS) {
     const limit = env.shift() ?? ''
     t.match(limit, /^TSRUN_NOFILE=[0-9a-f]{16}:[0-9a-f]{16}$/)
     t.equal(env.shift(), `TSRUN_LIB=${dir}`)
+    t.match(env.shift(), /^TSRUN_MOUNT=[0-9a-f]{16}$/)
     t.same(env.splice(0, SWITCHES.length), SWITCHES)
     t.same(env.sort(), keptVariables.sort())
   })

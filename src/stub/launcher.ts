@@ -3,9 +3,11 @@
  *
  * - with descriptors 0 to 2 open, on /dev/null where the caller had closed them;
  * - with the caller's environment less what an engine built on Bun and glibc would obey
- *   (`DROPPED`), plus what the engine needs (`TSRUN_NOFILE`, `TSRUN_LIB`, `SWITCHES`);
- * - from a detached read-only mount, so that nobody who finds it under /proc/PID/exe can write it
- *   (CVE-2019-5736); where the kernel or the caller's rights do not allow that, by its path.
+ *   (`DROPPED`), plus what the engine needs (`TSRUN_NOFILE`, `TSRUN_LIB`, `TSRUN_MOUNT`, `SWITCHES`);
+ * - from a detached read-only mount of its directory, so that nobody who finds it under
+ *   /proc/PID/exe can write it (CVE-2019-5736); the descriptor of that mount, for the addon, is
+ *   left open and named in `TSRUN_MOUNT`. Where the kernel or the caller's rights do not allow
+ *   that, by its path.
  *
  * Arguments stay as they are. A failure is one line on descriptor 2 and exit status 127.
  */
@@ -36,23 +38,24 @@ import {
   CALLS,
   type Calls,
   ENGINE,
+  ENVIRONMENT,
   FRAME_SIZE,
   frame,
   LIBRARY,
   LIMIT,
+  MOUNT,
   MOUNT_ATTRIBUTES,
   NOFILE,
   PATH_MAX,
 } from './launcher-frame.ts'
 
-/** Variables in front of the caller's: NOFILE, LIBRARY, the switches; more than there are. */
+/** Variables in front of the caller's: NOFILE, LIBRARY, MOUNT, the switches; more than there are. */
 const OWN_VARIABLES = 16
 
 const AT_FDCWD = -100
 const AT_EMPTY_PATH = 0x1000
 const F_GETFD = 1
 const O_RDWR = 2
-const O_CLOEXEC = 0x80000
 const RLIMIT_NOFILE = 7
 const OPEN_TREE_CLONE = 1
 const MOUNT_ATTR_RDONLY = 1
@@ -152,6 +155,16 @@ function describeLimit(calls: Calls): Instruction[] {
   ]
 }
 
+/** Makes `TSRUN_MOUNT=<number in v1>`, 16 hexadecimal digits; all f for no mount. */
+function nameMount(): Instruction[] {
+  return [
+    ...frame('a0', MOUNT),
+    address('a1', 'TSRUN_MOUNT='),
+    call('append'),
+    call('append hexadecimal'),
+  ]
+}
+
 /** v1 = the new environment, on the stack; it begins with the launcher's own variables. */
 function beginEnvironment(): Instruction[] {
   return [
@@ -177,7 +190,9 @@ function beginEnvironment(): Instruction[] {
     store('t0', 'v2', 0),
     ...frame('t0', LIBRARY),
     store('t0', 'v2', 8),
-    add('v2', 16),
+    ...frame('t0', MOUNT),
+    store('t0', 'v2', 16),
+    add('v2', 24),
     address('a1', 'switches'),
     label('next switch'),
     loadByte('t0', 'a1'),
@@ -223,13 +238,12 @@ function filterEnvironment(): Instruction[] {
   ]
 }
 
-/** Leaves v4 = why the mount or the execution from it was refused, v2 = path of the engine. */
-function executeFromMount(calls: Calls): Instruction[] {
+/** v3 = descriptor of a detached read-only mount of the directory, or v4 = why there is none. */
+function mountDirectory(calls: Calls): Instruction[] {
   return [
-    ...frame('v2', ENGINE),
     constant('a0', AT_FDCWD),
-    move('a1', 'v2'),
-    constant('a2', OPEN_TREE_CLONE | O_CLOEXEC),
+    ...frame('a1', LIBRARY + 'TSRUN_LIB='.length),
+    constant('a2', OPEN_TREE_CLONE),
     ...systemCall(calls.openTree),
     move('v4', 'result'),
     ...branchIfError('v4', 'refused'),
@@ -250,12 +264,24 @@ function executeFromMount(calls: Calls): Instruction[] {
     ...systemCall(calls.mountSetattr),
     move('v4', 'result'),
     ...branchIfError('v4', 'refused'),
+  ]
+}
+
+/** Leaves v4 = why the mount or the execution from it was refused, v2 = path of the engine. */
+function executeFromMount(calls: Calls): Instruction[] {
+  return [
+    ...frame('v2', ENGINE),
+    ...mountDirectory(calls),
+    store('v1', 'v5', ENVIRONMENT),
+    move('v1', 'v3'),
+    ...nameMount(),
+    load('v1', 'v5', ENVIRONMENT),
     move('a0', 'v3'),
-    address('a1', 'nothing'),
+    address('a1', 'tsrun.engine'),
     move('a2', 'v0'),
     add('a2', 8),
     move('a3', 'v1'),
-    constant('a4', AT_EMPTY_PATH),
+    constant('a4', 0),
     ...systemCall(calls.execveat),
     move('v4', 'result'),
     label('refused'),
@@ -292,6 +318,8 @@ export function buildLauncher(machine: Machine): Uint8Array {
     ...openStandardDescriptors(calls),
     ...findEngine(calls),
     ...describeLimit(calls),
+    constant('v1', -1),
+    ...nameMount(),
     ...beginEnvironment(),
     ...filterEnvironment(),
     ...executeFromMount(calls),

@@ -4,6 +4,8 @@
  * is fixed for the life of the process (also after clone).
  */
 
+import { NR } from './numbers.ts'
+
 interface Koffi {
   load(path: string | null): { func(name: string, result: string, parameters: string[]): Syscall }
   address(buffer: Uint8Array): bigint | number
@@ -20,8 +22,16 @@ type Syscall = (
   f: number,
 ) => number | bigint
 
-/** koffi.node: beside the engine (the launcher says where that is), or in node_modules on Node. */
+/** No mount: the launcher had not the rights to make one. */
+const NO_MOUNT = 'ffffffffffffffff'
+const mount = process.env.TSRUN_MOUNT ?? NO_MOUNT
+
+/**
+ * koffi.node: beside the engine, through the launcher's read-only mount of that directory if there
+ * is one, so that it cannot be written through /proc/PID/map_files; in node_modules on Node.
+ */
 function addonPath(): string {
+  if (mount !== NO_MOUNT) return `/proc/self/fd/${Number.parseInt(mount, 16)}/koffi.node`
   const lib = process.env.TSRUN_LIB
   if (lib !== undefined) return `${lib}/koffi.node`
   const packages = `${import.meta.dirname}/../../node_modules/@koromix`
@@ -60,3 +70,6 @@ export function S(nr: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0): number 
 export function addressOf(bytes: Uint8Array): number {
   return Number(koffi.address(bytes))
 }
+
+// the mount stays for as long as the addon is mapped; its descriptor has done its work
+if (mount !== NO_MOUNT) S(NR.close, Number.parseInt(mount, 16))

@@ -4,18 +4,20 @@ import {
   chmodSync,
   copyFileSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import t from 'tap'
 import { withBundle } from '../testing/bundle.ts'
 import { programPath } from '../testing/cli.ts'
-import { eventually } from '../testing/kernel.ts'
+import { eventually, processesNaming } from '../testing/kernel.ts'
 import { needsContainers } from '../testing/needs.ts'
 
 const skip = needsContainers()
@@ -118,3 +120,32 @@ t.test(
     t.same(fingerprint(), before)
   },
 )
+
+t.test('T-01 a running tsrun has its files from a mount that is read-only', { skip }, async (t) => {
+  const bundle = await withBundle(t, { args: ['sleep', '30'] })
+  const running = bundle.launch('run', bundle.id)
+  await eventually('the container runs', async () => (await bundle.state()).status === 'running')
+  const pid = processesNaming(bundle.id).find((p) => cwdOf(p) === bundle.dir)
+  t.ok(pid, 'the tsrun that waits for it')
+  const own = readdirSync(`/proc/${pid}/map_files`)
+    .map((name) => `/proc/${pid}/map_files/${name}`)
+    .filter((link) => /tsrun|koffi/.test(readlinkSync(link)))
+  const names = new Set(own.map((link) => basename(readlinkSync(link))))
+  t.same([...names].sort(), ['koffi.node', 'tsrun.engine'])
+  for (const link of [`/proc/${pid}/exe`, ...own]) {
+    t.throws(() => openSync(link, 'r+'), { code: /^(EROFS|ETXTBSY)$/ }, readlinkSync(link))
+  }
+  t.throws(() => openSync(own.find((l) => readlinkSync(l).includes('koffi')) ?? '', 'r+'), {
+    code: 'EROFS',
+  })
+  await bundle.tsrun('kill', bundle.id, 'KILL')
+  await running.ended
+})
+
+function cwdOf(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`)
+  } catch {
+    return ''
+  }
+}
