@@ -3,8 +3,9 @@ import { messageOf, UsageError } from '../base/errors.ts'
 import { absolutePath } from '../base/paths.ts'
 import { thisHost } from '../bundle/host.ts'
 import { checkHost, factsOf } from '../bundle/host-checks.ts'
-import type { Problem } from '../bundle/problem.ts'
+import type { Problem, Report } from '../bundle/problem.ts'
 import { surveySpec } from '../bundle/survey.ts'
+import { checkUnsupported } from '../bundle/unsupported.ts'
 import { problemsOf } from '../bundle/validate.ts'
 import { defineCommand } from './define.ts'
 
@@ -20,7 +21,7 @@ export default defineCommand({
   name: 'validate',
   summary: 'check a bundle',
   usage: '',
-  description: `Prints every problem of the bundle's ${FILE}: syntax, the schema and rules of the specification, and what this host cannot do. The exit status is 1 if there is an error, 0 if there are none but warnings.`,
+  description: `Prints every problem of the bundle's ${FILE}: syntax, the schema and rules of the specification, what this version does not do, and what this host cannot do. The exit status is 1 if there is an error, 0 if there are none but warnings.`,
   args: { min: 0, max: 0 },
   options: {
     bundle: {
@@ -68,9 +69,11 @@ async function findingsOf(bundle: string, systemd: boolean): Promise<Finding[]> 
   if (spec !== undefined) {
     const facts = factsOf(spec, thisHost, { euid: process.geteuid?.() ?? 0, systemd })
     found.push(...problemsOf(spec, facts))
-    checkHost(spec, bundle, thisHost, (pointer, message, severity = 'error') => {
+    const report: Report = (pointer, message, severity = 'error') => {
       found.push({ severity, message, pointer })
-    })
+    }
+    checkUnsupported(spec, report, facts)
+    checkHost(spec, bundle, thisHost, report)
   }
   return found.map((problem) => {
     const position = positionOf(problem.pointer)

@@ -103,8 +103,6 @@ function giveBirth(
   log: Log,
 ): Created {
   const { plan } = bundle
-  // runc's words, which its tests look for
-  log.debug('nsexec container setup')
   const [sync, theirs] = seqpacketPair(['sync', 'sync (child)'])
   const fifo = store.makeFifo()
   using unified = openUnified(plan.cgroup)
@@ -134,6 +132,8 @@ function giveBirth(
     const state = stateOf(bundle, pid)
     store.write(state)
     mark('state')
+    // runc's words, which its tests look for
+    log.debug('nsexec container setup')
     awaitReady(sync, plan, log)
     mark('container side')
     return { store, state, pidfd, fifo, sync }
