@@ -7,6 +7,7 @@ import { type CgroupPlan, planCgroup } from './cgroup.ts'
 import { type DeviceRule, planDeviceRules } from './device-rules.ts'
 import { planDevices } from './devices.ts'
 import type { HostFacts } from './facts.ts'
+import { PROPAGATION } from './mount-options.ts'
 import { planMounts, planReadonly } from './mounts.ts'
 import { hasNamespace, type NamespacePlan, planNamespaces } from './namespaces.ts'
 import { type ProcessPlan, planProcess } from './process-plan.ts'
@@ -31,17 +32,6 @@ export interface PlanOptions {
   readonly bundle: string
   readonly noPivot: boolean
   readonly noNewKeyring: boolean
-}
-
-const PROPAGATION: Readonly<Record<string, number>> = {
-  shared: MS.SHARED,
-  slave: MS.SLAVE,
-  private: MS.PRIVATE,
-  unbindable: MS.UNBINDABLE,
-  rshared: MS.SHARED | MS.REC,
-  rslave: MS.SLAVE | MS.REC,
-  rprivate: MS.PRIVATE | MS.REC,
-  runbindable: MS.UNBINDABLE | MS.REC,
 }
 
 /** Translates a valid configuration into a plan. */

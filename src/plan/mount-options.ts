@@ -58,7 +58,8 @@ const FLAGS: Readonly<Record<string, readonly [number, number]>> = {
   sync: [MS.SYNCHRONOUS, 0],
 }
 
-const PROPAGATION: Readonly<Record<string, number>> = {
+/** Propagation types by name, as `MS` values. @see mount_namespaces(7) */
+export const PROPAGATION: Readonly<Record<string, number>> = {
   private: MS.PRIVATE,
   shared: MS.SHARED,
   slave: MS.SLAVE,
