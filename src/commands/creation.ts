@@ -1,8 +1,9 @@
 /** What create and run have in common. */
 import { absolutePath } from '../base/paths.ts'
-import { type Bundle, loadBundle, locating, workingDirectory } from '../container/bundle.ts'
+import { type Bundle, loadBundle, locating } from '../container/bundle.ts'
 import { type Created, createContainer } from '../container/create.ts'
 import { S } from '../sys/ffi.ts'
+import { workingDirectory } from '../sys/file.ts'
 import { NR } from '../sys/numbers.ts'
 import type { Runtime } from './define.ts'
 

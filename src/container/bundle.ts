@@ -14,8 +14,17 @@ import { check, failure, isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
 import { S } from '../sys/ffi.ts'
-import { fstat, O, open, readlink, readText, S_IF, statIfAny } from '../sys/file.ts'
-import { alloc, at, str, text } from '../sys/memory.ts'
+import {
+  fstat,
+  O,
+  open,
+  readlink,
+  readText,
+  S_IF,
+  statIfAny,
+  workingDirectory,
+} from '../sys/file.ts'
+import { str } from '../sys/memory.ts'
 import { NR } from '../sys/numbers.ts'
 
 const CONFIG = 'config.json'
@@ -41,12 +50,6 @@ export interface BundleOptions {
   readonly noNewKeyring: boolean
   /** Missing rights on cgroups are tolerated. */
   readonly rootlessCgroups: boolean
-}
-
-/** The working directory as the kernel has it. */
-export function workingDirectory(): string {
-  const buffer = alloc(4096)
-  return text(buffer, check('getcwd', '', S(NR.getcwd, at(buffer), 4096)) - 1)
 }
 
 /**

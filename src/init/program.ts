@@ -11,8 +11,19 @@ import { setEffectiveCapabilities, setGroups } from '../sys/credentials.ts'
 import { E, errnoText } from '../sys/errno.ts'
 import { Fd } from '../sys/fd.ts'
 import { S } from '../sys/ffi.ts'
-import { AT, fstat, O, open, openat2, RESOLVE, readText, S_IF, statIfAny } from '../sys/file.ts'
-import { alloc, at, str, text } from '../sys/memory.ts'
+import {
+  AT,
+  fstat,
+  O,
+  open,
+  openat2,
+  RESOLVE,
+  readText,
+  S_IF,
+  statIfAny,
+  workingDirectory,
+} from '../sys/file.ts'
+import { str } from '../sys/memory.ts'
 import { NR } from '../sys/numbers.ts'
 
 const PASSWD_MOST = 8 << 20
@@ -89,9 +100,7 @@ export function enterWorkingDirectory(cwd: string, asUser: () => void): void {
     })
   }
   if (!switched) asUser()
-  const buffer = alloc(4096)
-  const length = check('getcwd', '', S(NR.getcwd, at(buffer), 4096))
-  if (text(buffer, length).startsWith('/')) return
+  if (workingDirectory().startsWith('/')) return
   throw new Error(
     'current working directory is outside of container mount namespace root -- possible container breakout detected',
   )

@@ -25,7 +25,7 @@ export class Fd implements Disposable {
   }
 }
 
-const F = { DUPFD_CLOEXEC: 1030, SETFD: 2, GETFD: 1 } as const
+const F = { DUPFD_CLOEXEC: 1030, SETFD: 2 } as const
 const FD_CLOEXEC = 1
 const CLOSE_RANGE_CLOEXEC = 4
 
@@ -38,11 +38,6 @@ export function duplicate(fd: Fd, lowest = 0): Fd {
 /** Makes `number` survive, or end at, execve. @throws {SyscallError} EBADF @see fcntl(2) */
 export function setCloseOnExec(number: number, close: boolean): void {
   check('fcntl', `F_SETFD ${number}`, S(NR.fcntl, number, F.SETFD, close ? FD_CLOEXEC : 0))
-}
-
-/** True if `number` is an open descriptor. */
-export function isOpen(number: number): boolean {
-  return S(NR.fcntl, number, F.GETFD) >= 0
 }
 
 /**

@@ -198,6 +198,18 @@ export function readlink(dir: Dir, path: string): string {
   return text(buffer, check('readlink', labelOf(dir, path), result))
 }
 
+/**
+ * The working directory as the kernel has it.
+ *
+ * @returns `(unreachable)/...` when it is outside of this process's root
+ * @see getcwd(2)
+ */
+export function workingDirectory(): string {
+  const buffer = room(4096)
+  // the length counts the NUL
+  return text(buffer, check('getcwd', '', S(NR.getcwd, at(buffer), 4096)) - 1)
+}
+
 /** Changes the owner of an open file, also of an `O_PATH` one. @see fchownat(2) */
 export function chown(fd: Fd, uid: number, gid: number): void {
   check('chown', fd.label, S(NR.fchownat, fd.number, str(''), uid, gid, AT.EMPTY_PATH))
