@@ -124,7 +124,9 @@ t.test(
 t.test('T-01 a running tsrun has its files from a mount that is read-only', { skip }, async (t) => {
   const bundle = await withBundle(t, { args: ['sleep', '30'] })
   const running = bundle.launch('run', bundle.id)
-  await eventually('the container runs', async () => (await bundle.state()).status === 'running')
+  await eventually('the container runs', async () =>
+    (await bundle.tsrun('state', bundle.id)).stdout.includes('"running"'),
+  )
   const pid = processesNaming(bundle.id).find((p) => cwdOf(p) === bundle.dir)
   t.ok(pid, 'the tsrun that waits for it')
   const own = readdirSync(`/proc/${pid}/map_files`)
