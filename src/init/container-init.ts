@@ -81,7 +81,7 @@ export function containerInit(plan: ContainerPlan, inherited: Inheritance): neve
       carryOut(step, context)
     }
     begin('launch', '/process')
-    launch(plan.process, rootOf(context), inherited, () => {
+    launch(plan.process, { root: rootOf(context), procfs: context.procfs }, inherited, () => {
       begin('stub', undefined)
       if (inherited.timed) sendSpans(inherited.sync, now.spans)
     })

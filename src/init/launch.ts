@@ -9,15 +9,25 @@ import { buildLastExec } from '../stub/last-exec.ts'
 import type { Program } from '../stub/program.ts'
 import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
-import { closeOnExecFrom, setCloseOnExec } from '../sys/fd.ts'
+import { closeOnExecFrom, type Fd, setCloseOnExec } from '../sys/fd.ts'
 import { at, keep } from '../sys/memory.ts'
 import { execFd, sealedExecutable } from '../sys/process.ts'
 import type { Inheritance } from './inheritance.ts'
+import { ownDescriptors } from './procfs.ts'
 import { becomeForFiles, enterWorkingDirectory, findProgram, withHome } from './program.ts'
 import { planRows } from './rows.ts'
 import { walkRows } from './walk-rows.ts'
 
+/** The first descriptor that is not a standard stream. */
+const FIRST = 3
 const MACHINE = process.arch === 'arm64' ? 'aarch64' : 'x86-64'
+
+/** What the process stands in by now. */
+interface Surroundings {
+  readonly root: Root
+  /** The host's /proc. */
+  readonly procfs: Fd
+}
 
 /**
  * Becomes the stub, or where a memfd may not be executed walks the same table here.
@@ -26,7 +36,7 @@ const MACHINE = process.arch === 'arm64' ? 'aarch64' : 'x86-64'
  */
 export function launch(
   plan: ProcessPlan,
-  root: Root,
+  { root, procfs }: Surroundings,
   inherited: Inheritance,
   beforeExec: () => void,
 ): never {
@@ -44,7 +54,7 @@ export function launch(
     reportFd: inherited.sync.number,
     execFailurePrefix: `exec ${path}: `,
   }
-  closeEverythingElse(inherited)
+  closeEverythingElse(inherited, procfs)
   const stub = stubOf(program)
   if (stub === undefined) return walkRows(program)
   const none = at(keep(8))
@@ -68,7 +78,21 @@ function stubOf(program: Program): ReturnType<typeof sealedExecutable> | undefin
 }
 
 /** Only the standard streams and what the stub itself needs cross the execve. */
-function closeEverythingElse(inherited: Inheritance): void {
-  closeOnExecFrom(3)
+function closeEverythingElse(inherited: Inheritance, procfs: Fd): void {
+  try {
+    closeOnExecFrom(FIRST)
+  } catch (error) {
+    if (!isErrno(error, E.NOSYS, E.INVAL, E.PERM)) throw error
+    for (const number of ownDescriptors(procfs)) closeOnExecIfOpen(number)
+  }
   for (const fd of [inherited.sync, inherited.fifo]) setCloseOnExec(fd.number, false)
+}
+
+function closeOnExecIfOpen(number: number): void {
+  if (number < FIRST) return
+  try {
+    setCloseOnExec(number, true)
+  } catch (error) {
+    if (!isErrno(error, E.BADF)) throw error
+  }
 }

@@ -6,7 +6,7 @@ import { check, failure } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import { Fd } from '../sys/fd.ts'
 import { S } from '../sys/ffi.ts'
-import { fstat, fstatfs, O, open, openat2, RESOLVE, readlink } from '../sys/file.ts'
+import { fstat, fstatfs, O, open, openat2, RESOLVE, readDirectory, readlink } from '../sys/file.ts'
 import { str } from '../sys/memory.ts'
 import { NR } from '../sys/numbers.ts'
 
@@ -49,4 +49,10 @@ function openStrictly(proc: Fd, path: string): Fd {
 /** The number of this process as the procfs at hand has it. */
 export function selfIn(proc: Fd): string {
   return readlink(proc, 'self')
+}
+
+/** The open descriptors of this process, with the one that this look itself takes. */
+export function ownDescriptors(proc: Fd): number[] {
+  using dir = open(proc, `${selfIn(proc)}/fd`, O.RDONLY | O.DIRECTORY)
+  return readDirectory(dir).map(Number)
 }

@@ -37,7 +37,8 @@ export function cloneProcess(
   try {
     made = clone3(flags, cgroup)
   } catch (error) {
-    if (cgroup === undefined || !isErrno(error, E.INVAL, E.BUSY, E.OPNOTSUPP)) throw error
+    const other = isErrno(error, E.INVAL, E.BUSY, E.OPNOTSUPP, E.NOSYS)
+    if (cgroup === undefined || !other) throw error
     intoCgroup = false
     made = clone3(flags)
   }

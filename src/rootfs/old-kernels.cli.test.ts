@@ -6,7 +6,16 @@ import { needsContainers } from '../testing/needs.ts'
 
 const skip = needsContainers('command strace')
 
-const ALL = ['open_tree', 'fsopen', 'move_mount', 'mount_setattr', 'openat2']
+const ALL = [
+  'open_tree',
+  'fsopen',
+  'move_mount',
+  'mount_setattr',
+  'openat2',
+  'close_range',
+  'clone3',
+  'faccessat2',
+]
 
 async function runWithout(bundle: TestBundle, calls: readonly string[]) {
   // what is not traced is not made to fail either

@@ -50,6 +50,7 @@ const NUMBERS = {
   fsconfig: [431, 431],
   fsmount: [432, 432],
   mount_setattr: [442, 442],
+  clone: [56, 220],
   clone3: [435, 435],
   execve: [59, 221],
   execveat: [322, 281],

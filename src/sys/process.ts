@@ -27,8 +27,8 @@ const CLONE_INTO_CGROUP_HIGH = 2 // bit 33
  *
  * @param flags - `CLONE.NEW*`
  * @param cgroup - a cgroup v2 directory to start in (Linux 5.7)
- * @throws {SyscallError}
- * @see clone3(2) (Linux 5.3)
+ * @throws {SyscallError} ENOSYS for `cgroup` or `CLONE.NEWTIME` without clone3
+ * @see clone3(2) (Linux 5.3), clone(2)
  */
 export function clone3(flags: number, cgroup?: Fd): { pid: number; pidfd: Fd } {
   const args = alloc(88)
@@ -39,7 +39,12 @@ export function clone3(flags: number, cgroup?: Fd): { pid: number; pidfd: Fd } {
   put64(args + 8, at(pidfd))
   put64(args + 32, SIGCHLD)
   if (cgroup !== undefined) put64(args + 80, cgroup.number)
-  const pid = check('clone3', '', S(NR.clone3, at(args), 88))
+  let pid = S(NR.clone3, at(args), 88)
+  // an older kernel, or a filter that does not know clone3; clone has all but time and cgroup
+  if (pid === -E.NOSYS && cgroup === undefined && (flags & CLONE.NEWTIME) === 0) {
+    pid = S(NR.clone, (flags | CLONE.PIDFD | SIGCHLD) >>> 0, 0, at(pidfd))
+  }
+  check('clone3', '', pid)
   return { pid, pidfd: new Fd(pid === 0 ? -1 : view.getInt32(pidfd, true), `process ${pid}`) }
 }
 
