@@ -21,16 +21,43 @@ import {
 import { NR } from '../sys/numbers.ts'
 import { SIG, sleepMs } from '../sys/signal.ts'
 
+/** The container's own cgroups: never the root of a hierarchy, whatever a path says. */
+function ownPaths({ paths }: CgroupPlan): CgroupPath[] {
+  return paths.filter(({ path, mountPoint }) => path !== mountPoint)
+}
+
 /**
- * Makes the container's directories.
+ * Makes sure that the container's cgroups are free: absent, or thawed and without a process in them
+ * and below. What is in them from now on is the container's, and goes with it (M-072).
  *
- * @throws {ContainerError} when a cgroup of that name has processes or is frozen; what was made
- *   until then is removed
+ * @throws {ContainerError} `busy`
  */
-export function createCgroup(plan: CgroupPlan): void {
+export function expectIdle(plan: CgroupPlan): void {
+  for (const { path } of plan.paths) {
+    const tree = treeOf(path)
+    const count = new Set(tree.flatMap(processesIn)).size
+    if (count > 0) {
+      throw new ContainerError(
+        'busy',
+        `container's cgroup is not empty: ${count} process(es) found`,
+      )
+    }
+    if (tree.length > 0 && isFrozen(path)) {
+      throw new ContainerError('busy', "container's cgroup unexpectedly frozen")
+    }
+  }
+}
+
+/**
+ * Makes the container's directories, which `expectIdle` has found free.
+ *
+ * @returns the paths of those that were not there before; if it fails, they are removed again
+ */
+export function createCgroup(plan: CgroupPlan): string[] {
   const made: string[] = []
   try {
-    for (const cgroup of plan.paths) makeDirectories(cgroup, made)
+    for (const cgroup of ownPaths(plan)) makeDirectories(cgroup, made)
+    return made
   } catch (error) {
     for (const path of made.reverse()) removeDirectory(path)
     throw error
@@ -45,10 +72,7 @@ function makeDirectories(cgroup: CgroupPath, made: string[]): void {
       prepare(cgroup, path)
       break
     }
-    if (statIfAny(undefined, path) !== undefined) {
-      if (path === cgroup.path) expectIdle(cgroup)
-      break
-    }
+    if (statIfAny(undefined, path) !== undefined) break
     missing.push(path)
   }
   for (const path of missing.reverse()) {
@@ -77,15 +101,6 @@ function prepare(cgroup: CgroupPath, path: string): void {
     const inherited = readFile(undefined, `${parentPath(path)}/${file}`).trim()
     if (inherited !== '') writeFile(undefined, `${path}/${file}`, inherited)
   }
-}
-
-/** A cgroup that is there already must be empty and thawed (M-072). */
-function expectIdle({ path }: CgroupPath): void {
-  const count = processesIn(path).length
-  if (count > 0) {
-    throw new ContainerError('busy', `container's cgroup is not empty: ${count} process(es) found`)
-  }
-  if (isFrozen(path)) throw new ContainerError('busy', "container's cgroup unexpectedly frozen")
 }
 
 function readIfAny(path: string): string {
@@ -138,7 +153,7 @@ function treeOf(path: string): string[] {
 /** Every process in the container's cgroups and below. */
 export function allProcesses(plan: CgroupPlan): number[] {
   const pids = new Set<number>()
-  for (const { path } of plan.paths) {
+  for (const { path } of ownPaths(plan)) {
     for (const dir of treeOf(path)) for (const pid of processesIn(dir)) pids.add(pid)
   }
   return [...pids]
@@ -210,11 +225,12 @@ const WAITS = [0, 1, 2, 5, 10, 20, 50, 100, 200, 400, 800]
  * @throws {Error} when processes hold one of them
  */
 export function removeCgroup(plan: CgroupPlan): void {
-  for (const { path } of plan.paths) {
-    if (!WAITS.some((ms) => tryRemove(path, ms))) {
-      throw new Error(`unable to remove container's cgroup: ${path} is busy`)
-    }
-  }
+  for (const { path } of ownPaths(plan)) removeTree(path)
+}
+
+function removeTree(path: string): void {
+  if (WAITS.some((ms) => tryRemove(path, ms))) return
+  throw new Error(`unable to remove container's cgroup: ${path} is busy`)
 }
 
 function tryRemove(path: string, waitMs: number): boolean {
@@ -228,6 +244,19 @@ const KILL_LIMIT_MS = 10_000
 
 /** Removes cgroups, and first kills the processes in them. */
 export function destroyCgroup(plan: CgroupPlan): void {
-  if (allProcesses(plan).length > 0) killAll(plan, KILL_LIMIT_MS)
+  killIfAny(plan)
   removeCgroup(plan)
+}
+
+function killIfAny(plan: CgroupPlan): void {
+  if (allProcesses(plan).length > 0) killAll(plan, KILL_LIMIT_MS)
+}
+
+/** Takes back a `createCgroup`, whose result `made` is: what was there before stays. */
+export function undoCgroup(plan: CgroupPlan, made: readonly string[]): void {
+  killIfAny(plan)
+  for (const path of made.toReversed()) {
+    if (plan.paths.some((own) => own.path === path)) removeTree(path)
+    else removeDirectory(path)
+  }
 }

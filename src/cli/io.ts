@@ -8,6 +8,7 @@ import { chmod, mkdir, O, open, readFile } from '../sys/file.ts'
 import { alloc, arena, at, view } from '../sys/memory.ts'
 import { NR } from '../sys/numbers.ts'
 
+const STDOUT = 1
 const POLLOUT = 4
 const CHUNK = 64 * 1024
 /** Above the descriptors that a caller hands over with --preserve-fds or LISTEN_FDS. */
@@ -21,12 +22,12 @@ function waitUntilWritable(fd: number): void {
 }
 
 /**
- * Writes all of `text` as UTF-8. A descriptor that nobody reads, or that is closed, is no error:
- * there is nobody to tell.
+ * Writes all of `text` as UTF-8.
  *
+ * @returns 0, or the negative error number of the write that failed
  * @see write(2); a text of up to 64 KB is one call, so log lines of several processes do not mix
  */
-export function writeFd(fd: number, text: string): void {
+export function writeFd(fd: number, text: string): number {
   const bytes = Buffer.from(text)
   for (let done = 0; done < bytes.length; ) {
     const length = Math.min(CHUNK, bytes.length - done)
@@ -35,8 +36,19 @@ export function writeFd(fd: number, text: string): void {
     const result = S(NR.write, fd, at(buffer), length)
     if (result >= 0) done += result
     else if (result === -E.AGAIN) waitUntilWritable(fd)
-    else if (result !== -E.INTR) return
+    else if (result !== -E.INTR) return result
   }
+  return 0
+}
+
+/**
+ * Writes what a command is asked for to stdout.
+ *
+ * @throws {SyscallError} if it cannot be written whole; not when the reader has gone
+ */
+export function print(text: string): void {
+  const result = writeFd(STDOUT, text)
+  if (result !== -E.PIPE) check('write', '/dev/stdout', result)
 }
 
 /**

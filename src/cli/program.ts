@@ -12,6 +12,7 @@ import {
   isTerminal,
   makeDirectories,
   openLog,
+  print,
   setDirectoryMode,
   writeFd,
 } from './io.ts'
@@ -21,7 +22,6 @@ import { createLog, logFormat, reportError } from './report.ts'
 import { resolveRoot } from './root.ts'
 import { COMMANDS } from './table.ts'
 
-const STDOUT = 1
 const STDERR = 2
 const program = process.argv0
 const words = process.argv.slice(2)
@@ -87,7 +87,7 @@ function resolveRuntime(globals: GlobalOptions): Runtime {
     debug: globals.debug,
     log: reporting.log,
     program,
-    print: (text) => writeFd(STDOUT, text),
+    print,
   }
 }
 
@@ -95,7 +95,7 @@ function resolveRuntime(globals: GlobalOptions): Runtime {
 async function showHelp(command: Command | undefined): Promise<void> {
   const { commandHelp, programHelp } = await import('./help.ts')
   const text = command ? commandHelp(program, command) : programHelp(program, COMMANDS)
-  writeFd(STDOUT, await text)
+  print(await text)
 }
 
 async function carryOut(wanted: Extract<Wanted, { kind: 'command' }>): Promise<number> {
@@ -115,7 +115,7 @@ async function main(): Promise<number> {
   const wanted = await parseCommandLine(words, COMMANDS)
   mark('arguments')
   if (wanted.kind === 'version') {
-    writeFd(STDOUT, versionText())
+    print(versionText())
     return 0
   }
   if (wanted.kind === 'help') {
@@ -130,7 +130,8 @@ async function main(): Promise<number> {
 /** What precedes the record of a mistake in the command line: heading, and help on stdout. */
 async function explainUsage({ heading, help }: UsageError): Promise<void> {
   // a mistake found by counting, after the flags were read, is headed on stdout
-  if (heading !== undefined) writeFd(heading.endsWith('.') ? STDOUT : STDERR, `${heading}\n\n`)
+  if (heading?.endsWith('.')) print(`${heading}\n\n`)
+  else if (heading !== undefined) writeFd(STDERR, `${heading}\n\n`)
   if (help !== undefined) await showHelp(help === '' ? undefined : await COMMANDS.load(help))
 }
 

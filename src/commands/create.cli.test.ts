@@ -2,7 +2,7 @@ import { readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { containersBelow, leftovers, type TestBundle, withBundle } from '../testing/bundle.ts'
-import { cgroupsNamed, cgroupsOf, isRunning, processesNaming } from '../testing/kernel.ts'
+import { cgroupsOf, isRunning, processesNaming } from '../testing/kernel.ts'
 import { needsContainers } from '../testing/needs.ts'
 
 const skip = needsContainers()
@@ -209,23 +209,6 @@ t.test('--root', { skip }, async (t) => {
       stderr: /container does not exist/,
     })
   })
-})
-
-t.test('create refuses a cgroup that others use (M-072)', { skip }, async (t) => {
-  const b = await withBundle(t, {
-    configure: (spec) => {
-      spec.linux.cgroupsPath = '/tsrun-test-shared-cgroup'
-    },
-  })
-  t.equal((await b.tsrun('create', b.id)).code, 0)
-  t.match(await b.tsrun('create', `${b.id}-2`), {
-    code: 1,
-    stderr: /container's cgroup is not empty: 1 process\(es\) found/,
-  })
-  t.same(containersBelow(b.root), [b.id])
-  t.equal((await b.state()).status, 'created')
-  t.equal((await b.tsrun('delete', b.id)).code, 0)
-  t.same(cgroupsNamed('tsrun-test-shared-cgroup'), [])
 })
 
 t.test('two starts at once: one wins (H-23)', { skip }, async (t) => {

@@ -83,3 +83,14 @@ t.test('list names the owner of a container', { skip }, async (t) => {
   t.match((await b.tsrun('list')).stdout, /#54321\n$/)
   t.match((await b.tsrun('list', '-f', 'json')).stdout, /"owner":"#54321"/)
 })
+
+t.test('output that cannot be written is an error', { skip }, async (t) => {
+  const b = await withBundle(t)
+  for (const args of ['features', '--help', 'spec --help']) {
+    t.match(await b.shell(`"$TSRUN" ${args} > /dev/full`), {
+      code: 1,
+      stderr: /write \/dev\/stdout: no space left on device/,
+    })
+    t.match(await b.shell(`"$TSRUN" ${args} | true`), { stderr: '' })
+  }
+})

@@ -249,3 +249,15 @@ t.test('a program that cannot be executed at last: one line, exit 255', { skip }
   await eventually('it has ended', () => processesNaming(b.id).length === 0)
   t.equal((await b.state()).status, 'stopped')
 })
+
+t.test('--debug makes no difference, however much there is to tell', { skip }, async (t) => {
+  const b = await withBundle(t, {
+    args: ['echo', 'hello'],
+    configure: (spec) => {
+      spec.linux.maskedPaths = Array.from({ length: 5000 }, (_, i) => `/proc/${'x'.repeat(80)}${i}`)
+    },
+  })
+  const { code, stdout, stderr } = await b.tsrun('--debug', 'run', b.id)
+  t.same([code, stdout], [0, 'hello\n'])
+  t.ok(stderr.split('\n').filter((line) => line.includes('step ')).length > 1)
+})

@@ -2,7 +2,13 @@
 import { ContainerError, messageOf, StepError, SyscallError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { mark } from '../base/timing.ts'
-import { createCgroup, destroyCgroup, openMembership, openUnified } from '../cgroup/cgroupfs.ts'
+import {
+  createCgroup,
+  expectIdle,
+  openMembership,
+  openUnified,
+  undoCgroup,
+} from '../cgroup/cgroupfs.ts'
 import { applyDeviceRules } from '../cgroup/devices-v1.ts'
 import { containerInit } from '../init/container-init.ts'
 import type { Inheritance } from '../init/inheritance.ts'
@@ -51,20 +57,20 @@ export function createContainer(root: string, bundle: Bundle, log: Log): Created
   setDefault(SIG.CHLD)
   const opened = openNamespaces(plan.namespaces)
   const store = Store.reserve(root, plan.id)
-  let cgroupIsOurs = false
+  let cgroups: string[] | undefined
   try {
-    const early = stateOf(bundle, 0)
+    // before the state says that they are this container's, for delete goes by what it says
+    expectIdle(plan.cgroup)
     store.keepConfig(bundle.text)
-    store.write(early)
-    createCgroup(plan.cgroup)
-    cgroupIsOurs = true
+    store.write(stateOf(bundle, 0))
+    cgroups = createCgroup(plan.cgroup)
     applyDeviceRules(plan.cgroup, plan.deviceRules)
     mark('reserve')
     const created = giveBirth(store, bundle, opened, log)
     for (const { fd } of opened) fd.close()
     return created
   } catch (error) {
-    undo(root, store, plan, cgroupIsOurs, log)
+    undo(root, store, plan, cgroups, log)
     throw error
   }
 }
@@ -201,11 +207,15 @@ function kill(pidfd: Fd, pid: number): void {
 }
 
 /** Takes back what a failed create has made; what cannot be taken back is a warning. */
-function undo(root: string, store: Store, plan: ContainerPlan, hasCgroup: boolean, log: Log): void {
+function undo(
+  root: string,
+  store: Store,
+  plan: ContainerPlan,
+  cgroups: readonly string[] | undefined,
+  log: Log,
+): void {
   const steps: (() => void)[] = [() => store.remove(root), () => store.dir.close()]
-  if (hasCgroup) {
-    steps.unshift(() => destroyCgroup(plan.cgroup))
-  }
+  if (cgroups) steps.unshift(() => undoCgroup(plan.cgroup, cgroups))
   for (const step of steps) {
     try {
       step()

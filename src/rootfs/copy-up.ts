@@ -17,7 +17,7 @@ import {
   stat,
   symlink,
 } from '../sys/file.ts'
-import { alloc, at, str, text } from '../sys/memory.ts'
+import { alloc, at, nameAt, str } from '../sys/memory.ts'
 import { NR } from '../sys/numbers.ts'
 
 /** Where copying is. */
@@ -110,7 +110,7 @@ function attributeNames(fd: Fd): string[] {
   const buffer = alloc(XATTR_MOST)
   const length = S(NR.flistxattr, fd.number, at(buffer), XATTR_MOST)
   if (length <= 0) return []
-  return text(buffer, length).split('\0').slice(0, -1)
+  return nameAt(buffer, length).split('\0').slice(0, -1)
 }
 
 function copyAttribute(from: Fd, to: Fd, name: string): void {

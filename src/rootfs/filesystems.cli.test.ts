@@ -163,6 +163,23 @@ t.test('tmpcopyup copies whatever is there', { skip }, async (t) => {
   t.equal(readlinkSync(path('/data/sub/link')), '/absolute/nowhere')
 })
 
+t.test('tmpcopyup copies names that are not UTF-8', { skip }, async (t) => {
+  const odd = Buffer.from([0x61, 0xff, 0xfe])
+  const { path } = await created(t, {
+    populate(rootfs) {
+      const inside = (...name: Uint8Array[]) =>
+        Buffer.concat([Buffer.from(`${rootfs}/data/`), ...name])
+      mkdirSync(inside(odd), { recursive: true })
+      writeFileSync(inside(odd, Buffer.from('/file-'), odd), 'text')
+      symlinkSync(odd, inside(Buffer.from('link')))
+    },
+    configure: mounting({ destination: '/data', type: 'tmpfs', options: ['tmpcopyup'] }),
+  })
+  const inside = (...name: Uint8Array[]) => Buffer.concat([Buffer.from(path('/data/')), ...name])
+  t.equal(readFileSync(inside(odd, Buffer.from('/file-'), odd), 'utf8'), 'text')
+  t.same(readlinkSync(inside(Buffer.from('link')), { encoding: 'buffer' }), odd)
+})
+
 t.test(
   'tmpcopyup copies extended attributes',
   {

@@ -2,7 +2,7 @@ import { check, failure, retry } from './check.ts'
 import { E } from './errno.ts'
 import { Fd } from './fd.ts'
 import { S } from './ffi.ts'
-import { alloc, arena, at, get64, put64, room, str, text, view } from './memory.ts'
+import { alloc, arena, at, get64, nameAt, put64, room, str, text, view } from './memory.ts'
 import { NR } from './numbers.ts'
 
 /** `O_*` of open(2), the same on x86-64 and aarch64 but for two. */
@@ -195,7 +195,7 @@ export function rename(dir: Dir, from: string, to: string): void {
 export function readlink(dir: Dir, path: string): string {
   const buffer = room(4096)
   const result = S(NR.readlinkat, dirNumber(dir), str(path), at(buffer), 4096)
-  return text(buffer, check('readlink', labelOf(dir, path), result))
+  return nameAt(buffer, check('readlink', labelOf(dir, path), result))
 }
 
 /**
@@ -308,7 +308,7 @@ export function readDirectory(fd: Fd): string[] {
     for (let entry = buffer; entry < buffer + got; ) {
       const length = view.getUint16(entry + 16, true)
       const end = arena.indexOf(0, entry + 19)
-      const name = text(entry + 19, end - entry - 19)
+      const name = nameAt(entry + 19, end - entry - 19)
       if (name !== '.' && name !== '..') names.push(name)
       entry += length
     }

@@ -5,6 +5,7 @@
  * put, which is far more than the arguments of one call. What must stay is taken with `keep`.
  */
 import { arena, base, view } from './ffi.ts'
+import { decodeName, encodeName } from './text.ts'
 
 /** Bytes at the arena's start that the ring never reuses. */
 const KEPT = 16 * 1024
@@ -20,8 +21,10 @@ let top: number = KEPT
  * process; so what is read is read in small pieces.
  *
  * @returns their offset in the arena, 8-byte aligned
+ * @throws {RangeError} for more than the ring holds
  */
 export function room(size: number): number {
+  if (size > arena.length - KEPT) throw new RangeError(`${size} bytes at once are too many`)
   if (top + size > arena.length) top = KEPT
   const offset = top
   top = (top + size + 7) & ~7
@@ -49,19 +52,21 @@ export function at(offset: number): number {
 }
 
 /**
- * Puts a NUL-terminated UTF-8 string into the ring.
+ * Puts a NUL-terminated UTF-8 string into the ring; names of `nameAt` as they were.
  *
  * @returns its address
  * @throws {RangeError} if it holds a NUL, which the kernel would take for its end, or is longer
  *   than 64 KB
  */
-export function str(text: string, encoding: 'utf8' | 'latin1' = 'utf8'): number {
+export function str(text: string): number {
   if (text.includes('\0')) throw new RangeError(`string contains nul byte: ${JSON.stringify(text)}`)
-  const most = text.length * (encoding === 'utf8' ? 3 : 1) + 1
+  const most = text.length * 3 + 1
   if (most > LONGEST * 3) throw new RangeError(`string of ${text.length} characters is too long`)
   if (top + most > arena.length) top = KEPT
   const offset = top
-  const length = arena.write(text, offset, encoding)
+  const length = text.isWellFormed()
+    ? arena.write(text, offset, 'utf8')
+    : encodeName(text).copy(arena, offset)
   arena[offset + length] = 0
   top = (offset + length + 8) & ~7
   return base + offset
@@ -82,9 +87,14 @@ export function get64(offset: number): number {
   return view.getUint32(offset + 4, true) * 0x1_0000_0000 + view.getUint32(offset, true)
 }
 
+/** Reads a name of `length` bytes, which `str` can put back as it was. */
+export function nameAt(offset: number, length: number): string {
+  return decodeName(arena.subarray(offset, offset + length), text(offset, length))
+}
+
 /** Reads text of `length` bytes. */
-export function text(offset: number, length: number, encoding: 'utf8' | 'latin1' = 'utf8'): string {
-  return arena.toString(encoding, offset, offset + length)
+export function text(offset: number, length: number): string {
+  return arena.toString('utf8', offset, offset + length)
 }
 
 export { arena, view }
