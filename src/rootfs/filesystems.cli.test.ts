@@ -12,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { release } from 'node:os'
 import t from 'tap'
 import { type TestSpec, withBundle } from '../testing/bundle.ts'
 import { needs, needsContainers } from '../testing/needs.ts'
@@ -218,6 +219,9 @@ t.test('tmpcopyup that does not fit is an error', { skip }, async (t) => {
 
 t.test('overlay with more layers than fit into one option', { skip }, async (t) => {
   const bundle = await withBundle(t)
+  const [major = 0, minor = 0] = release().split('.').map(Number)
+  // without options for single layers, 60 do not fit into the page that mount(2) takes
+  const hasLayerOptions = major > 6 || (major === 6 && minor >= 8)
   for (const count of [2, 20, 60]) {
     const layers = Array.from({ length: count }, (_, i) => {
       const layer = `${bundle.dir}/layers/${'long'.repeat(20)}${count}-${i}`
@@ -233,6 +237,11 @@ t.test('overlay with more layers than fit into one option', { skip }, async (t) 
         options: [`lowerdir=${layers.join(':')}`, 'ro'],
       }),
     )
+    if (count === 60 && !hasLayerOptions) {
+      const stderr = /mount overlay on .*: argument list too long/
+      t.match(await bundle.tsrun('create', bundle.id), { code: 1, stderr })
+      continue
+    }
     const { at, path } = await create(bundle)
     t.equal(at('/o').type, 'overlay')
     t.equal(readdirSync(path('/o')).length, count)

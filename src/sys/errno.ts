@@ -167,6 +167,7 @@ export const E = {
   INTR: 4,
   IO: 5,
   NXIO: 6,
+  '2BIG': 7,
   NOEXEC: 8,
   BADF: 9,
   CHILD: 10,
@@ -192,5 +193,6 @@ export const E = {
   LOOP: 40,
   NODATA: 61,
   OPNOTSUPP: 95,
+  CONNRESET: 104,
   TIMEDOUT: 110,
 } as const

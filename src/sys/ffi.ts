@@ -1,26 +1,21 @@
 /**
- * The one place that knows koffi. It binds libc's `syscall` and nothing else: every system call
- * goes through `S`, arguments are numbers, strings and structures lie in one arena whose address
- * is fixed for the life of the process (also after clone).
+ * The one place that knows koffi. It binds libc's `syscall` and, at the start, nothing else: every
+ * system call goes through `S`, arguments are numbers, strings and structures lie in one arena whose
+ * address is fixed for the life of the process (also after clone).
  */
 
 import { NR } from './numbers.ts'
 
 interface Koffi {
-  load(path: string | null): { func(name: string, result: string, parameters: string[]): Syscall }
+  load(path: string | null): {
+    func(name: string, result: string, parameters: string[]): LibraryFunction
+  }
   address(buffer: Uint8Array): bigint | number
   errno(): number
 }
 
-type Syscall = (
-  nr: number,
-  a: number,
-  b: number,
-  c: number,
-  d: number,
-  e: number,
-  f: number,
-) => number | bigint
+/** Integers and addresses in, an integer out. */
+type LibraryFunction = (...parameters: number[]) => number | bigint
 
 /** No mount: the launcher had not the rights to make one. */
 const NO_MOUNT = 'ffffffffffffffff'
@@ -41,11 +36,11 @@ function addonPath(): string {
 const addon = { exports: {} as Koffi }
 process.dlopen(addon, addonPath())
 const koffi = addon.exports
-const syscall = koffi.load(null).func(
-  'syscall',
-  'int64_t',
-  Array.from({ length: 7 }, () => 'int64_t'),
-)
+const syscall = koffi.load(null).func('syscall', 'int64_t', integers(7))
+
+function integers(count: number): string[] {
+  return Array.from({ length: count }, () => 'int64_t')
+}
 
 /** Scratch memory for strings and structures; big, so that its storage never moves. */
 export const arena: Buffer = Buffer.alloc(1 << 18)
@@ -69,6 +64,31 @@ export function S(nr: number, a = 0, b = 0, c = 0, d = 0, e = 0, f = 0): number 
 /** Where `bytes` lie; they must be held as long as the address is used. */
 export function addressOf(bytes: Uint8Array): number {
   return Number(koffi.address(bytes))
+}
+
+/** Functions of a library, by name. */
+export type LibraryFunctions<Name extends string> = Readonly<
+  Record<Name, (...parameters: number[]) => number>
+>
+
+/**
+ * Loads a shared library and finds functions in it that are not variadic, take integers and
+ * addresses, and return an `int`. Costs about a millisecond; never for use in a container's root.
+ *
+ * @param library - as dlopen(3) takes it, `libsystemd.so.0`; null for what is loaded already
+ * @param functions - how many parameters each has
+ * @throws {Error} if there is no such library, or no such function in it
+ */
+export function bind<Name extends string>(
+  library: string | null,
+  functions: Readonly<Record<Name, number>>,
+): LibraryFunctions<Name> {
+  const loaded = koffi.load(library)
+  const bound = Object.entries<number>(functions).map(([name, count]) => [
+    name,
+    loaded.func(name, 'int', integers(count)),
+  ])
+  return Object.fromEntries(bound)
 }
 
 // the mount stays for as long as the addon is mapped; its descriptor has done its work

@@ -298,8 +298,19 @@ export function writeFile(dir: Dir, path: string, data: string): void {
   check('write', `${JSON.stringify(data)} to ${fd.label}`, S(NR.write, fd.number, buffer, length))
 }
 
+const DT_DIR = 4
+
 /** The names in a directory, without `.` and `..`, in the order the kernel gives. @see getdents(2) */
 export function readDirectory(fd: Fd): string[] {
+  return readEntries(fd, () => true)
+}
+
+/** The names of the directories in a directory, on file systems that tell the type of an entry. */
+export function readSubdirectories(fd: Fd): string[] {
+  return readEntries(fd, (type) => type === DT_DIR)
+}
+
+function readEntries(fd: Fd, wanted: (type: number) => boolean): string[] {
   const names: string[] = []
   for (;;) {
     const buffer = room(CHUNK)
@@ -308,16 +319,23 @@ export function readDirectory(fd: Fd): string[] {
     for (let entry = buffer; entry < buffer + got; ) {
       const length = view.getUint16(entry + 16, true)
       const end = arena.indexOf(0, entry + 19)
-      const name = nameAt(entry + 19, end - entry - 19)
-      if (name !== '.' && name !== '..') names.push(name)
+      if (wanted(view.getUint8(entry + 18))) {
+        const name = nameAt(entry + 19, end - entry - 19)
+        if (name !== '.' && name !== '..') names.push(name)
+      }
       entry += length
     }
   }
 }
 
-export const LOCK = { EX: 2, UN: 8 } as const
+export const LOCK = { EX: 2, NB: 4, UN: 8 } as const
 
-/** Locks an open file description, waiting for who holds the lock, or unlocks it. @see flock(2) */
+/**
+ * Locks an open file description, waiting for who holds the lock (not with NB), or unlocks it.
+ *
+ * @throws {SyscallError} EAGAIN with NB if somebody else holds it
+ * @see flock(2)
+ */
 export function flock(fd: Fd, operation: number): void {
   check(
     'flock',

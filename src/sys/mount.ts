@@ -1,4 +1,5 @@
-import { check } from './check.ts'
+import { check, failure } from './check.ts'
+import { E } from './errno.ts'
 import { Fd } from './fd.ts'
 import { S } from './ffi.ts'
 import { AT, type Dir, labelOf } from './file.ts'
@@ -140,7 +141,15 @@ function configure(context: Fd, key: string, value?: string): void {
   check('fsconfig', `${context.label} ${value === undefined ? key : `${key}=${value}`}`, result)
 }
 
-/** Plain mount(2), for kernels without the calls above. @see mount(2) */
+/** Of longer ones the kernel would silently cut the end off. */
+const LONGEST_DATA = 4095
+
+/**
+ * Plain mount(2), for kernels without the calls above.
+ *
+ * @throws {SyscallError} E2BIG for more than 4095 bytes of `data`
+ * @see mount(2)
+ */
 export function mount(
   source: string,
   target: string,
@@ -148,6 +157,8 @@ export function mount(
   flags: number,
   data = '',
 ): void {
+  if (Buffer.byteLength(data) > LONGEST_DATA)
+    throw failure('mount', `${source} on ${target}`, -E['2BIG'])
   const result = S(
     NR.mount,
     str(source),

@@ -150,3 +150,16 @@ export function setns(fd: Fd, kind: number): void {
 export function unshare(flags: number, words: string): void {
   check('unshare', words, S(NR.unshare, flags))
 }
+
+/** Bytes of a CPU set: more CPUs no kernel is built for. */
+const CPU_SET_SIZE = 1024
+
+/**
+ * Lets this process run on every CPU that its cpuset has, whatever its parent was bound to; a
+ * kernel that refuses leaves it as it is. @see sched_setaffinity(2)
+ */
+export function useAllCpus(): void {
+  const set = room(CPU_SET_SIZE)
+  arena.fill(0xff, set, set + CPU_SET_SIZE)
+  S(NR.sched_setaffinity, 0, CPU_SET_SIZE, at(set))
+}

@@ -15,6 +15,16 @@ t.test('send() and receive() keep messages apart', async (t) => {
   two.close()
 })
 
+t.test('what was sent before an end closed is received, whatever it left unread', async (t) => {
+  const [one, two] = seqpacketPair(['one', 'two'])
+  send(two, new Uint8Array([9]))
+  send(one, new Uint8Array([1]))
+  one.close()
+  t.same([...receive(two)], [1])
+  t.equal(receive(two).length, 0)
+  two.close()
+})
+
 t.test('pollIn() tells which descriptor has something', async (t) => {
   const [one, two] = seqpacketPair(['one', 'two'])
   t.same(pollIn([one, two], 0), [0, 0], 'nothing yet')

@@ -1,4 +1,5 @@
 import { check, retry } from './check.ts'
+import { E } from './errno.ts'
 import { Fd } from './fd.ts'
 import { S } from './ffi.ts'
 import { alloc, arena, at, put64, room, view } from './memory.ts'
@@ -46,7 +47,11 @@ export function send(fd: Fd, message: Uint8Array): void {
  */
 export function receive(fd: Fd): Uint8Array {
   const buffer = room(LONGEST_MESSAGE)
-  const got = retry(() => S(NR.recvfrom, fd.number, at(buffer), LONGEST_MESSAGE))
+  const receiveOnce = (): number =>
+    retry(() => S(NR.recvfrom, fd.number, at(buffer), LONGEST_MESSAGE))
+  let got = receiveOnce()
+  // said once, of an end that closed with messages unread; what it has sent before is still there
+  if (got === -E.CONNRESET) got = receiveOnce()
   return arena.subarray(buffer, buffer + check('recv', fd.label, got))
 }
 
