@@ -34,11 +34,11 @@ export function featuresOf({ version, commit }: BuildFacts): Features {
     linux: {
       namespaces: NAMESPACES.split(' ') as NonNullable<Features['linux']>['namespaces'] & string[],
       capabilities: CAPABILITIES.map((name) => `CAP_${name}`),
-      cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: false },
+      cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
       seccomp: no,
       apparmor: no,
       selinux: no,
-      intelRdt: no,
+      intelRdt: { enabled: true, schemata: true, monitoring: true },
       mountExtensions: { idmap: no },
       netDevices: no,
     },
@@ -47,6 +47,6 @@ export function featuresOf({ version, commit }: BuildFacts): Features {
       'org.opencontainers.runc.commit': commit,
       'org.opencontainers.runc.version': version,
     },
-    potentiallyUnsafeConfigAnnotations: [],
+    potentiallyUnsafeConfigAnnotations: ['org.systemd.property.'],
   }
 }

@@ -24,7 +24,8 @@ export function factsOf(
     cgroupVersion: host.exists('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1,
     intelRdt: {
       isEnabled: hasResctrl,
-      hasCacheAllocation: host.exists('/sys/fs/resctrl/info/L3'),
+      hasCacheAllocation:
+        host.exists('/sys/fs/resctrl/info/L3') || host.exists('/sys/fs/resctrl/info/L3CODE'),
       hasBandwidthAllocation: host.exists('/sys/fs/resctrl/info/MB'),
     },
   }

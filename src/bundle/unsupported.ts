@@ -1,8 +1,7 @@
 /**
  * What a configuration may ask for and this version of tsrun does not do. It is refused: a
- * container that silently lacks its seccomp filter or its memory limit would be worse than none.
+ * container that silently lacks its seccomp filter would be worse than none.
  */
-import type { LinuxResources } from '../../spec/generated/config.ts'
 import type { Check, Report } from './problem.ts'
 
 /** Reports each part of the specification that is not carried out yet. */
@@ -24,10 +23,8 @@ export const checkUnsupported: Check = ({ process, hooks, linux, mounts }, repor
   })
   if (linux?.seccomp) refuse('/linux/seccomp')
   if (linux?.mountLabel) refuse('/linux/mountLabel')
-  if (linux?.intelRdt) refuse('/linux/intelRdt')
   if (linux?.memoryPolicy) refuse('/linux/memoryPolicy')
   if (Object.keys(linux?.netDevices ?? {}).length > 0) refuse('/linux/netDevices')
-  if (linux?.resources) checkResources(linux.resources, refuse)
 }
 
 function refusePart(report: Report, pointer: string): void {
@@ -35,17 +32,4 @@ function refusePart(report: Report, pointer: string): void {
     pointer,
     `${pointer.slice(1).replaceAll('/', '.')} is not supported by this version of tsrun`,
   )
-}
-
-/** Device rules are applied; every other resource that is really limited is refused. */
-function checkResources(resources: LinuxResources, refuse: (pointer: string) => void): void {
-  for (const [name, value] of Object.entries(resources)) {
-    if (name !== 'devices' && isAsking(value)) refuse(`/linux/resources/${name}`)
-  }
-}
-
-/** False for what limits nothing: absent, empty, 0, -1, and objects and lists of such. */
-function isAsking(value: unknown): boolean {
-  if (typeof value === 'object' && value !== null) return Object.values(value).some(isAsking)
-  return ![undefined, null, '', false, 0, -1].includes(value as undefined)
 }

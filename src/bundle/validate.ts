@@ -1,6 +1,6 @@
-import type { Process, Spec } from '../../spec/generated/config.ts'
+import type { LinuxResources, Process, Spec } from '../../spec/generated/config.ts'
 import { SpecError } from '../base/errors.ts'
-import { checkCgroupsPath, checkSpecResources } from './checks/cgroup.ts'
+import { checkCgroupsPath, checkResources, checkSpecResources } from './checks/cgroup.ts'
 import { checkHooks } from './checks/hooks.ts'
 import {
   checkDevices,
@@ -67,6 +67,16 @@ export function validateSpec(spec: Spec, facts: SpecFacts): readonly Problem[] {
 export function validateProcess(process: Process, facts: SpecFacts): readonly Problem[] {
   const warnings: Problem[] = []
   checkProcess(process, '', throwingReport(warnings), facts)
+  return warnings
+}
+
+/** As {@link validateSpec}, for the resources of update; pointers start at them. */
+export function validateResources(
+  resources: LinuxResources,
+  facts: Pick<SpecFacts, 'cgroupVersion'>,
+): readonly Problem[] {
+  const warnings: Problem[] = []
+  checkResources(resources, '', throwingReport(warnings), facts)
   return warnings
 }
 

@@ -4,7 +4,7 @@ import type { CgroupFacts, Hierarchy } from '../plan/facts.ts'
 import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
-import { fstatfs, O, open, readFile } from '../sys/file.ts'
+import { fstatfs, O, open, readDirectory, readFile } from '../sys/file.ts'
 
 const CGROUP_ROOT = '/sys/fs/cgroup'
 const CGROUP2_SUPER_MAGIC = 0x63677270
@@ -21,15 +21,21 @@ function isCgroup2(path: string): boolean {
   return fstatfs(dir).type === CGROUP2_SUPER_MAGIC
 }
 
-/** Name of a v1 hierarchy's directory: controllers as listed, or the name of a named one. */
-function directoryOf(controllers: string): string {
-  return controllers.startsWith('name=') ? controllers.slice(5) : controllers
+/**
+ * The directory of a v1 hierarchy: controllers in whatever order they were mounted with, or the name
+ * of a named one. Undefined if it is not mounted.
+ */
+function directoryOf(controllers: string, names: readonly string[]): string | undefined {
+  if (controllers.startsWith('name=')) return names.find((name) => name === controllers.slice(5))
+  if (names.includes(controllers)) return controllers
+  const sorted = (list: string): string => list.split(',').sort().join(',')
+  return names.find((name) => sorted(name) === sorted(controllers))
 }
 
 /**
  * Asks the kernel.
  *
- * @throws {Error} if there is no cgroup file system at /sys/fs/cgroup
+ * @returns no hierarchies where /sys/fs/cgroup holds none
  */
 export function probeCgroups(): CgroupFacts {
   const own = parseProcCgroup(readFile(undefined, '/proc/self/cgroup'))
@@ -42,13 +48,28 @@ export function probeCgroups(): CgroupFacts {
   }
   const unified = `${CGROUP_ROOT}/unified`
   const hybrid = isCgroup2(unified)
+  const names = namesBelow(CGROUP_ROOT)
   const hierarchies: Hierarchy[] = []
   for (const { controllers, path } of own) {
-    if (controllers === '' && !hybrid) continue
-    const mountPoint = controllers === '' ? unified : `${CGROUP_ROOT}/${directoryOf(controllers)}`
-    hierarchies.push({ controllers, mountPoint, own: path })
+    if (controllers === '') {
+      if (hybrid) hierarchies.push({ controllers, mountPoint: unified, own: path })
+      continue
+    }
+    const name = directoryOf(controllers, names)
+    if (name === undefined) continue
+    hierarchies.push({ controllers, mountPoint: `${CGROUP_ROOT}/${name}`, own: path })
   }
   return { mode: hybrid ? 'hybrid' : 'v1', hierarchies }
+}
+
+function namesBelow(path: string): string[] {
+  try {
+    using directory = open(undefined, path, O.RDONLY | O.DIRECTORY)
+    return readDirectory(directory)
+  } catch (error) {
+    if (isErrno(error, E.NOENT, E.NOTDIR)) return []
+    throw error
+  }
 }
 
 /** The lines of /proc/PID/cgroup: `4:memory:/path`. */

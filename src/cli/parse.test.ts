@@ -127,6 +127,7 @@ t.test('absent options have their defaults', async (t) => {
   const { options, globals } = await command('update')
   t.same(options, { pids: 0, cap: [], 'no-pivot': false, detach: false, tty: false })
   t.same(globals, {
+    'cgroup-manager': 'cgroupfs',
     debug: false,
     log: '',
     'log-format': 'text',

@@ -4,7 +4,7 @@ import type { Log } from '../base/log.ts'
 import { enableTiming, mark, report as reportTiming } from '../base/timing.ts'
 import { versionText } from '../base/version.ts'
 import type { Command, Runtime } from '../commands/define.ts'
-import type { GlobalOptions } from './global-options.ts'
+import { cgroupDriver, type GlobalOptions } from './global-options.ts'
 import {
   effectiveUserId,
   exit,
@@ -82,7 +82,7 @@ function resolveRuntime(globals: GlobalOptions): Runtime {
   return {
     root: root.path,
     rootIsExplicit: root.source === 'option',
-    systemdCgroup: globals['systemd-cgroup'],
+    cgroupDriver: cgroupDriver(globals),
     rootless: globals.rootless,
     debug: globals.debug,
     log: reporting.log,

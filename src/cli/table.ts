@@ -10,13 +10,18 @@ const LOADERS: Readonly<Record<string, Loader>> = {
   },
   create: () => import('../commands/create.ts'),
   delete: () => import('../commands/delete.ts'),
+  events: () => import('../commands/events.ts'),
   features: () => import('../commands/features.ts'),
   kill: () => import('../commands/kill.ts'),
   list: () => import('../commands/list.ts'),
+  pause: () => import('../commands/pause.ts'),
+  ps: () => import('../commands/ps.ts'),
+  resume: () => import('../commands/resume.ts'),
   run: () => import('../commands/run.ts'),
   spec: () => import('../commands/spec.ts'),
   start: () => import('../commands/start.ts'),
   state: () => import('../commands/state.ts'),
+  update: () => import('../commands/update.ts'),
   validate: () => import('../commands/validate.ts'),
 }
 

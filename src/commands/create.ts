@@ -18,7 +18,7 @@ export default defineCommand({
     try {
       if (pidFile !== undefined) writePidFile(pidFile, created.state.pid)
     } catch (error) {
-      discard(runtime.root, created, runtime.log)
+      await discard(runtime.root, created, runtime.log)
       throw error
     }
     return 0

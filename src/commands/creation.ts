@@ -49,6 +49,7 @@ export async function create(
     noPivot: options['no-pivot'],
     noNewKeyring: options['no-new-keyring'],
     rootlessCgroups: hasRootlessCgroups(runtime.rootless),
+    cgroupDriver: runtime.cgroupDriver,
   })
   for (const warning of bundle.warnings) runtime.log.warning(warning)
   const created = await locating(bundle.text, () =>

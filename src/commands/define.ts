@@ -1,4 +1,5 @@
 import type { Log } from '../base/log.ts'
+import type { CgroupDriver } from '../plan/cgroup.ts'
 
 /** One option of a command, as declared; help, completion and parsing are made from it. */
 export interface OptionDefinition {
@@ -36,7 +37,8 @@ export interface Runtime {
   readonly root: string
   /** True when `root` was given by --root. */
   readonly rootIsExplicit: boolean
-  readonly systemdCgroup: boolean
+  /** Of the containers that this command creates. */
+  readonly cgroupDriver: CgroupDriver
   /** --rootless as typed; judged by the commands that create containers. */
   readonly rootless: string
   readonly debug: boolean

@@ -9,8 +9,8 @@ export default defineCommand({
   options: {
     force: { type: 'flag', alias: 'f', summary: 'kill the container first if it still runs' },
   },
-  run({ options, args: [id = ''], runtime }) {
-    deleteContainer(runtime.root, id, options.force)
+  async run({ options, args: [id = ''], runtime }) {
+    await deleteContainer(runtime.root, id, options.force)
     return 0
   },
 })

@@ -34,7 +34,7 @@ export default defineCommand({
       release(store, fifo)
       if (pidFile !== undefined) writePidFile(pidFile, state.pid)
     } catch (error) {
-      discard(root, created, log)
+      await discard(root, created, log)
       throw error
     }
     if (signals === undefined) return 0
@@ -42,7 +42,7 @@ export default defineCommand({
     store.unlock()
     const code = attend(state.pid, pidfd, signals)
     mark('wait')
-    if (!options.keep) discard(root, created, log)
+    if (!options.keep) await discard(root, created, log)
     return code
   },
 })

@@ -2,9 +2,10 @@
 import t from 'tap'
 import { containersBelow, leftovers, type TestBundle, withBundle } from '../testing/bundle.ts'
 import { needsContainers } from '../testing/needs.ts'
+import { slowness } from '../testing/slowness.ts'
 
 const skip = needsContainers()
-const CYCLES = 1000
+const CYCLES = Math.ceil(1000 / slowness() / 2) * 2
 const AT_ONCE = 32
 
 /** A shell loop: a process of the test for each command would take longer than the command. */
@@ -19,18 +20,22 @@ while [ "$i" -lt "$2" ]; do
   i=$((i + 1))
 done`
 
-t.test(`${CYCLES} times create, start, delete`, { skip, timeout: 180_000 }, async (t) => {
-  const b = await withBundle(t)
-  const half = CYCLES / 2
-  const outcomes = await Promise.all([
-    b.shell(`set -- 0 ${half}; ${LOOP}`),
-    b.shell(`set -- ${half} ${CYCLES}; ${LOOP}`),
-  ])
-  for (const outcome of outcomes) t.same(outcome, { code: 0, stdout: '', stderr: '' })
-  t.same(leftovers(b.dir, b.root, b.id), [])
-})
+t.test(
+  `${CYCLES} times create, start, delete`,
+  { skip, timeout: 180_000 * slowness() },
+  async (t) => {
+    const b = await withBundle(t)
+    const half = CYCLES / 2
+    const outcomes = await Promise.all([
+      b.shell(`set -- 0 ${half}; ${LOOP}`),
+      b.shell(`set -- ${half} ${CYCLES}; ${LOOP}`),
+    ])
+    for (const outcome of outcomes) t.same(outcome, { code: 0, stdout: '', stderr: '' })
+    t.same(leftovers(b.dir, b.root, b.id), [])
+  },
+)
 
-t.test(`${AT_ONCE} containers at once`, { skip, timeout: 60_000 }, async (t) => {
+t.test(`${AT_ONCE} containers at once`, { skip, timeout: 60_000 * slowness() }, async (t) => {
   const b = await withBundle(t)
   const ids = Array.from({ length: AT_ONCE }, (_, i) => `${b.id}-${i}`)
   for (const args of [['create'], ['start'], ['state'], ['kill', 'KILL'], ['delete', '-f']]) {

@@ -13,7 +13,7 @@ async function run(bundle: string, format: string): Promise<{ code: number; outp
     runtime: {
       root: '/run/tsrun',
       rootIsExplicit: false,
-      systemdCgroup: false,
+      cgroupDriver: 'cgroupfs',
       rootless: 'auto',
       debug: false,
       log,

@@ -44,7 +44,7 @@ export default defineCommand({
     if (format !== 'text' && format !== 'json')
       throw new UsageError(`invalid format option: ${format}`)
     const bundle = absolutePath(options.bundle, process.cwd())
-    const findings = await findingsOf(bundle, runtime.systemdCgroup)
+    const findings = await findingsOf(bundle, runtime.cgroupDriver === 'systemd')
     if (format === 'json') runtime.print(`${JSON.stringify(findings, null, 2)}\n`)
     else for (const finding of findings) runtime.print(`${lineOf(finding)}\n`)
     return findings.some(({ severity }) => severity === 'error') ? 1 : 0

@@ -8,6 +8,7 @@ import type { SpecFacts } from '../bundle/problem.ts'
 import { checkUnsupported } from '../bundle/unsupported.ts'
 import { validateSpec } from '../bundle/validate.ts'
 import { probeHost } from '../host/probe.ts'
+import type { CgroupDriver } from '../plan/cgroup.ts'
 import { type ContainerPlan, planContainer } from '../plan/container-plan.ts'
 import type { HostFacts } from '../plan/facts.ts'
 import { check, failure, isErrno } from '../sys/check.ts'
@@ -26,6 +27,7 @@ import {
 } from '../sys/file.ts'
 import { str } from '../sys/memory.ts'
 import { NR } from '../sys/numbers.ts'
+import { cgroupOptions } from './cgroup-options.ts'
 
 const CONFIG = 'config.json'
 const CONFIG_MOST = 16 << 20
@@ -50,6 +52,7 @@ export interface BundleOptions {
   readonly noNewKeyring: boolean
   /** Missing rights on cgroups are tolerated. */
   readonly rootlessCgroups: boolean
+  readonly cgroupDriver: CgroupDriver
 }
 
 /**
@@ -66,11 +69,12 @@ export async function loadBundle(options: BundleOptions): Promise<Bundle> {
     const spec = await loadSpec(config, CONFIG)
     mark('load')
     const facts = probeHost()
-    const judged = specFacts(spec, facts, options)
+    const judged = await specFacts(spec, facts, options)
     const warnings = validateSpec(spec, judged)
     checkUnsupported(spec, refuse, judged)
     mark('validate')
-    const plan = planContainer(spec, facts, { ...options, bundle: path })
+    const cgroups = await cgroupOptions(options.cgroupDriver, facts.cgroup)
+    const plan = planContainer(spec, facts, { ...options, bundle: path, cgroups })
     checkRootfs(plan.rootfs)
     mark('plan')
     return { path, text: config, spec, plan, warnings: warnings.map(({ message }) => message) }
@@ -81,15 +85,17 @@ function refuse(pointer: string, message: string): never {
   throw new SpecError(message, pointer)
 }
 
-function specFacts(spec: Spec, facts: HostFacts, options: BundleOptions): SpecFacts {
+async function specFacts(spec: Spec, facts: HostFacts, options: BundleOptions): Promise<SpecFacts> {
   const network = spec.linux?.namespaces?.find(({ type }) => type === 'network')?.path
+  const resctrl = spec.linux?.intelRdt && (await import('../resctrl/resctrl.ts'))
   const label = spec.process?.selinuxLabel ?? ''
   return {
     isRootless: S(NR.geteuid) !== 0,
     hasRootlessCgroups: options.rootlessCgroups,
-    usesSystemdCgroup: false,
+    usesSystemdCgroup: options.cgroupDriver === 'systemd',
     avoidsPivot: options.noPivot,
     cgroupVersion: facts.cgroup.mode === 'v2' ? 2 : 1,
+    ...(resctrl && { intelRdt: resctrl.probeResctrl() }),
     ...(network ? { joinsHostNetwork: isOwnNetwork(network) } : {}),
     ...(label === ''
       ? {}

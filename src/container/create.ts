@@ -1,19 +1,11 @@
 /** Brings a container to life, up to the moment before its program. */
-import { ContainerError, messageOf, StepError, SyscallError } from '../base/errors.ts'
+import { messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { mark } from '../base/timing.ts'
-import {
-  createCgroup,
-  expectIdle,
-  openMembership,
-  openUnified,
-  undoCgroup,
-} from '../cgroup/cgroupfs.ts'
-import { applyDeviceRules } from '../cgroup/devices-v1.ts'
+import { expectIdle, openMembership, openUnified } from '../cgroup/directories.ts'
+import { type Driver, driverOf, type MadeCgroups } from '../cgroup/driver.ts'
 import { containerInit } from '../init/container-init.ts'
 import type { Inheritance } from '../init/inheritance.ts'
-import { AMBIENT, describeRow } from '../init/rows.ts'
-import { CAPABILITIES } from '../plan/capabilities.ts'
 import type { ContainerPlan } from '../plan/container-plan.ts'
 import { cloneProcess } from '../process/clone.ts'
 import { startTimeOf } from '../process/identity.ts'
@@ -22,12 +14,13 @@ import {
   openNamespaces,
   withNamespacesForChildren,
 } from '../process/namespaces.ts'
-import { receiveMessage } from '../sync/messages.ts'
-import { errnoName, errnoText } from '../sys/errno.ts'
+import type { ResctrlState } from '../resctrl/resctrl.ts'
+import { sendRecorded } from '../sync/messages.ts'
 import type { Fd } from '../sys/fd.ts'
 import { CLONE, pidfdSendSignal, waitFor } from '../sys/process.ts'
 import { SIG, setDefault } from '../sys/signal.ts'
 import { seqpacketPair } from '../sys/socket.ts'
+import { awaitReady } from './await-ready.ts'
 import type { Bundle } from './bundle.ts'
 import type { State } from './state.ts'
 import { Store } from './store.ts'
@@ -43,35 +36,75 @@ export interface Created {
   readonly sync: Fd
 }
 
+/** A container in the making. */
+interface Making {
+  readonly store: Store
+  readonly bundle: Bundle
+  readonly opened: readonly OpenedNamespace[]
+  readonly driver: Driver
+  /** If there are some already. */
+  readonly cgroups: MadeCgroups | undefined
+  readonly group: ResctrlState | undefined
+  enterGroup(pid: number): void
+  /** What was made until now, to be taken back from the end. */
+  readonly undo: (() => void)[]
+  readonly log: Log
+}
+
 /**
  * Makes a container of a planned bundle.
  *
  * @param root - the state root, absolute
  * @returns with the container's directory locked
- * @throws {ContainerError}, {StepError}; nothing is left behind then
+ * @throws {ContainerError}, {SpecError}, {StepError}; nothing is left behind then
  */
-export function createContainer(root: string, bundle: Bundle, log: Log): Created {
+export async function createContainer(root: string, bundle: Bundle, log: Log): Promise<Created> {
   const { plan } = bundle
+  const driver = await driverOf(plan.cgroup)
+  const resctrl = plan.resctrl && (await import('../resctrl/resctrl.ts'))
   warnOfCapabilities(plan, log)
   // a caller that ignores SIGCHLD would keep us from learning how children end
   setDefault(SIG.CHLD)
   const opened = openNamespaces(plan.namespaces)
   const store = Store.reserve(root, plan.id)
-  let cgroups: string[] | undefined
+  const undo: (() => void)[] = [() => store.dir.close(), () => store.remove(root)]
   try {
     // before the state says that they are this container's, for delete goes by what it says
     expectIdle(plan.cgroup)
     store.keepConfig(bundle.text)
-    store.write(stateOf(bundle, 0))
-    cgroups = createCgroup(plan.cgroup)
-    applyDeviceRules(plan.cgroup, plan.deviceRules)
+    const group = plan.resctrl && resctrl?.createResctrl(plan.resctrl)
+    if (group) undo.push(() => resctrl?.undoResctrl(group))
+    store.write(stateOf(bundle, 0, { group }))
+    const cgroups = driver.create?.(plan.cgroup, plan.limits)
+    if (cgroups) undo.push(cgroups.undo)
     mark('reserve')
-    const created = giveBirth(store, bundle, opened, log)
+    const created = giveBirth({
+      store,
+      bundle,
+      opened,
+      driver,
+      cgroups,
+      group,
+      enterGroup: (pid) => group && resctrl?.enterResctrl(group, pid),
+      undo,
+      log,
+    })
     for (const { fd } of opened) fd.close()
     return created
   } catch (error) {
-    undo(root, store, plan, cgroups, log)
+    takeBack(undo, log)
     throw error
+  }
+}
+
+/** What cannot be taken back is a warning. */
+function takeBack(undo: (() => void)[], log: Log): void {
+  for (const step of undo.reverse()) {
+    try {
+      step()
+    } catch (error) {
+      log.warning(`unable to clean up: ${messageOf(error)}`)
+    }
   }
 }
 
@@ -80,7 +113,11 @@ function warnOfCapabilities({ process: { capabilities } }: ContainerPlan, log: L
   log.warning(`ignoring unknown or unavailable capabilities: [${capabilities.unknown.join(' ')}]`)
 }
 
-function stateOf({ path, spec, plan }: Bundle, pid: number): State {
+function stateOf(
+  { path, spec, plan }: Bundle,
+  pid: number,
+  { cgroups, group }: Partial<Pick<Making, 'cgroups' | 'group'>>,
+): State {
   const pids = plan.namespaces
   const joinsPids = pids.join.some(({ kind }) => kind === CLONE.NEWPID)
   return {
@@ -93,6 +130,8 @@ function stateOf({ path, spec, plan }: Bundle, pid: number): State {
     rootfs: plan.rootfs,
     annotations: spec.annotations ?? {},
     cgroup: plan.cgroup,
+    ...(cgroups && { cgroupInode: cgroups.inode }),
+    ...(group && { resctrl: group }),
     sharesPids: joinsPids || (pids.create & CLONE.NEWPID) === 0,
   }
 }
@@ -102,98 +141,81 @@ function now(): string {
   return new Date().toISOString().replace('Z', '000000Z')
 }
 
-function giveBirth(
-  store: Store,
-  bundle: Bundle,
-  opened: readonly OpenedNamespace[],
-  log: Log,
-): Created {
-  const { plan } = bundle
+function giveBirth(making: Making): Created {
+  const { store, bundle, log } = making
   const [sync, theirs] = seqpacketPair(['sync', 'sync (child)'])
   const fifo = store.makeFifo()
-  using unified = openUnified(plan.cgroup)
-  const membership = openMembership(plan.cgroup, false)
+  const { pid, pidfd } = cloneInit(making, sync, theirs, fifo)
+  making.undo.push(() => kill(pidfd, pid))
+  mark('clone')
+  theirs.close()
+  const { cgroups, group } = making
+  let state = stateOf(bundle, pid, { cgroups, group })
+  store.write(state)
+  mark('state')
+  const placed = place(making, pid)
+  if (placed) {
+    state = stateOf(bundle, pid, { cgroups: placed, group })
+    store.write(state)
+  }
+  making.enterGroup(pid)
+  sendRecorded(sync)
+  // runc's words, which its tests look for
+  log.debug('nsexec container setup')
+  awaitReady(sync, bundle.plan, log)
+  mark('container side')
+  return { store, state, pidfd, fifo, sync }
+}
+
+function cloneInit(
+  { store, bundle: { plan }, opened, driver, log }: Making,
+  sync: Fd,
+  theirs: Fd,
+  fifo: Fd,
+): { pid: number; pidfd: Fd } {
+  const isMade = driver.create !== undefined
+  using unified = isMade ? openUnified(plan.cgroup) : undefined
+  const membership = isMade ? openMembership(plan.cgroup, false) : []
   const inherited: Inheritance = {
     sync: theirs,
     fifo,
     membership,
+    isPlaced: driver.place !== undefined,
     namespaces: opened.filter(({ join }) => join.kind !== CLONE.NEWPID),
     close: [sync, store.dir],
     timed: log.debugEnabled,
     callerNofile: callerNofile(),
   }
-  const { pid, pidfd } = withNamespacesForChildren(plan.namespaces, opened, (flags) =>
+  const cloned = withNamespacesForChildren(plan.namespaces, opened, (flags) =>
     cloneProcess(flags, unified, (intoCgroup) =>
       containerInit(
         plan,
         // the host's paths are still in place: the child opens what clone3 could not enter
-        intoCgroup ? inherited : { ...inherited, membership: openMembership(plan.cgroup, true) },
+        intoCgroup || !isMade
+          ? inherited
+          : { ...inherited, membership: openMembership(plan.cgroup, true) },
       ),
     ),
   )
-  mark('clone')
-  theirs.close()
   for (const fd of membership) fd.close()
-  try {
-    const state = stateOf(bundle, pid)
-    store.write(state)
-    mark('state')
-    // runc's words, which its tests look for
-    log.debug('nsexec container setup')
-    awaitReady(sync, plan, log)
-    mark('container side')
-    return { store, state, pidfd, fifo, sync }
-  } catch (error) {
-    kill(pidfd, pid)
-    throw error
-  }
+  return cloned
+}
+
+/** Has the cgroups made around the process, which waits for that, if the driver works that way. */
+function place(
+  { bundle: { plan }, driver, undo, log }: Making,
+  pid: number,
+): MadeCgroups | undefined {
+  const placed = driver.place?.(plan.cgroup, plan.limits, pid, log)
+  // taken back after the process has been killed, which comes last
+  if (placed) undo.splice(-1, 0, placed.undo)
+  return placed
 }
 
 /** RLIMIT_NOFILE as the launcher found it, before the engine raised it: two hexadecimal numbers. */
 function callerNofile(): readonly [bigint, bigint] {
   const [soft = '', hard = ''] = (process.env.TSRUN_NOFILE ?? '400:1000').split(':')
   return [BigInt(`0x${soft}`), BigInt(`0x${hard}`)]
-}
-
-function awaitReady(sync: Fd, plan: ContainerPlan, log: Log): void {
-  for (;;) {
-    const message = receiveMessage(sync)
-    if (message.kind === 'ready') {
-      log.debug('init: closing the pipe to signal completion')
-      return
-    }
-    if (message.kind === 'spans') {
-      log.debug('child process in init()')
-      for (const [name, ms] of message.spans) {
-        log.debug(`step ${name}: ${ms.toFixed(3)} ms`, { step: name, ms: Number(ms.toFixed(3)) })
-      }
-      continue
-    }
-    if (message.kind === 'error') throw duringInit(message.error)
-    if (message.kind === 'closed') {
-      throw new ContainerError('failed', duringInitText('container init died'))
-    }
-    const { name, pointer } = describeRow(plan.process, message.row)
-    const cause = rowError(name, message.errno)
-    if (pointer !== AMBIENT) {
-      throw duringInit(new StepError(name, pointer, cause.message, cause))
-    }
-    const capability = CAPABILITIES[Number(name.split(' ')[1])] ?? name
-    log.warning(`can't raise ambient capability CAP_${capability}: ${errnoText(message.errno)}`)
-  }
-}
-
-function rowError(name: string, errno: number): SyscallError {
-  const [syscall = '', ...subject] = name.split(' ')
-  return new SyscallError(syscall, subject.join(' '), errno, errnoName(errno), errnoText(errno))
-}
-
-function duringInitText(cause: string): string {
-  return `unable to start container process: error during container init: ${cause}`
-}
-
-function duringInit(error: StepError): StepError {
-  return new StepError(error.step, error.pointer, duringInitText(error.message), error.cause)
 }
 
 function kill(pidfd: Fd, pid: number): void {
@@ -204,23 +226,4 @@ function kill(pidfd: Fd, pid: number): void {
   }
   waitFor(pid)
   pidfd.close()
-}
-
-/** Takes back what a failed create has made; what cannot be taken back is a warning. */
-function undo(
-  root: string,
-  store: Store,
-  plan: ContainerPlan,
-  cgroups: readonly string[] | undefined,
-  log: Log,
-): void {
-  const steps: (() => void)[] = [() => store.remove(root), () => store.dir.close()]
-  if (cgroups) steps.unshift(() => undoCgroup(plan.cgroup, cgroups))
-  for (const step of steps) {
-    try {
-      step()
-    } catch (error) {
-      log.warning(`unable to clean up: ${messageOf(error)}`)
-    }
-  }
 }

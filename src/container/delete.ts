@@ -2,8 +2,11 @@
 import type { Spec } from '../../spec/generated/config.ts'
 import { ContainerError, messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { destroyCgroup, removeCgroup, thaw } from '../cgroup/cgroupfs.ts'
+import { driverOf } from '../cgroup/driver.ts'
+import { thaw, thawTree } from '../cgroup/freezer.ts'
+import { killAll } from '../cgroup/kill.ts'
 import { probeCgroups } from '../cgroup/probe.ts'
+import { BusyError, removeDirectories } from '../cgroup/remove.ts'
 import { type CgroupPlan, planCgroup } from '../plan/cgroup.ts'
 import { isAlive, pidfdOf } from '../process/identity.ts'
 import { isErrno } from '../sys/check.ts'
@@ -12,19 +15,21 @@ import { pidfdSendSignal } from '../sys/process.ts'
 import { SIG, sleepMs } from '../sys/signal.ts'
 import { pollIn } from '../sys/socket.ts'
 import type { Created } from './create.ts'
+import { ownCgroups } from './own-cgroups.ts'
 import type { State } from './state.ts'
 import { statusOf } from './status.ts'
 import { Store } from './store.ts'
 
 /** How long a killed process may take to end, in ms. */
 const KILL_LIMIT_MS = 10_000
+const THAW_AFTER_MS = 100
 
 /**
  * Deletes container `id`; one that runs only with `force`. A created one counts as not running.
  *
  * @throws {ContainerError} `not-found` (not with `force`), `wrong-status`
  */
-export function deleteContainer(root: string, id: string, force: boolean): void {
+export async function deleteContainer(root: string, id: string, force: boolean): Promise<void> {
   let store: Store
   try {
     store = Store.lock(root, id)
@@ -33,7 +38,7 @@ export function deleteContainer(root: string, id: string, force: boolean): void 
     throw error
   }
   using locked = store
-  const state = readOrClear(root, locked, force)
+  const state = await readOrClear(root, locked, force)
   if (state === undefined) return
   const status = statusOf(locked, state)
   if (!force && (status === 'running' || status === 'paused')) {
@@ -41,7 +46,7 @@ export function deleteContainer(root: string, id: string, force: boolean): void 
     throw new ContainerError('wrong-status', message)
   }
   if (status !== 'stopped') killInit(state)
-  destroy(root, locked, state)
+  await destroy(root, locked, state)
 }
 
 /**
@@ -49,7 +54,7 @@ export function deleteContainer(root: string, id: string, force: boolean): void 
  * whose state.json has been damaged (only with `force`, for then the process is found by its cgroup
  * alone).
  */
-function readOrClear(root: string, store: Store, force: boolean): State | undefined {
+async function readOrClear(root: string, store: Store, force: boolean): Promise<State | undefined> {
   try {
     return store.read()
   } catch (error) {
@@ -57,7 +62,7 @@ function readOrClear(root: string, store: Store, force: boolean): State | undefi
       error instanceof ContainerError &&
       (error.reason === 'not-found' || (error.reason === 'corrupt' && force))
     if (!unusable) throw error
-    if (error.reason === 'corrupt') destroyCgroup(cgroupByConfig(store))
+    if (error.reason === 'corrupt') await removeCgroups(cgroupByConfig(store), true)
     store.remove(root)
     if (!force) throw error
     return undefined
@@ -72,7 +77,9 @@ function cgroupByConfig(store: Store): CgroupPlan {
   } catch {
     // the kept configuration is no better
   }
-  return planCgroup(probeCgroups(), typeof path === 'string' ? path : undefined, store.id)
+  const given = typeof path === 'string' ? path : undefined
+  const driver = /^([^:/]*\.slice)?:[^:/]*:[^:/]+$/.test(given ?? '') ? 'systemd' : 'cgroupfs'
+  return planCgroup(probeCgroups(), given, store.id, { driver })
 }
 
 /** Kills the first process, and with its pid namespace all others in it, and waits for the end. */
@@ -84,9 +91,13 @@ function killInit(state: State): void {
   } catch (error) {
     if (!isErrno(error, E.SRCH)) throw error
   }
-  // a frozen process dies only once it is thawed
+  // a frozen process dies only once it is thawed; it may have been frozen further below
   thaw(state.cgroup)
-  pollIn([pidfd], KILL_LIMIT_MS)
+  const [ended] = pollIn([pidfd], THAW_AFTER_MS)
+  if (ended === 0) {
+    thawTree(state.cgroup)
+    pollIn([pidfd], KILL_LIMIT_MS)
+  }
   for (let waited = 0; isAlive(state.pid, state.startTime); waited += 10) {
     if (waited > KILL_LIMIT_MS) {
       throw new ContainerError('failed', 'container init still running')
@@ -100,10 +111,11 @@ function killInit(state: State): void {
  *
  * @throws {Error} naming what could not be removed
  */
-export function destroy(root: string, store: Store, state: State): void {
+export async function destroy(root: string, store: Store, state: State): Promise<void> {
   try {
-    if (state.sharesPids || state.pid === 0) destroyCgroup(state.cgroup)
-    else removeCgroup(state.cgroup)
+    if (state.pid === 0) removeEmpty(state.cgroup)
+    else await removeCgroups(ownCgroups(state), state.sharesPids)
+    if (state.resctrl) (await import('../resctrl/resctrl.ts')).removeResctrl(state.resctrl)
   } catch (error) {
     throw new Error(`unable to destroy container: ${messageOf(error)}`, { cause: error })
   }
@@ -117,12 +129,31 @@ export function destroy(root: string, store: Store, state: State): void {
   }
 }
 
+/** @param kill - processes may be in them */
+async function removeCgroups(cgroup: CgroupPlan, kill: boolean): Promise<void> {
+  const driver = await driverOf(cgroup)
+  if (kill) killAll(cgroup)
+  driver.remove(cgroup)
+}
+
+/**
+ * Of a create that was cut short: its process ends by itself, and whatever else is in the cgroups
+ * that it wanted has nothing to do with it.
+ */
+function removeEmpty(cgroup: CgroupPlan): void {
+  try {
+    removeDirectories(cgroup)
+  } catch (error) {
+    if (!(error instanceof BusyError)) throw error
+  }
+}
+
 /** Ends and removes a container that this command has made; what is left behind is a warning. */
-export function discard(root: string, { store, state }: Created, log: Log): void {
+export async function discard(root: string, { store, state }: Created, log: Log): Promise<void> {
   try {
     if (!store.relock()) return
     killInit(state)
-    destroy(root, store, state)
+    await destroy(root, store, state)
   } catch (error) {
     log.warning(messageOf(error))
   }

@@ -1,14 +1,14 @@
 /** Sends a signal to a container. */
 import { ContainerError } from '../base/errors.ts'
-import { allProcesses, killAll, thaw } from '../cgroup/cgroupfs.ts'
+import { thaw } from '../cgroup/freezer.ts'
+import { killAll } from '../cgroup/kill.ts'
 import { pidfdOf } from '../process/identity.ts'
 import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import { pidfdSendSignal } from '../sys/process.ts'
 import { SIG } from '../sys/signal.ts'
+import { ownCgroups } from './own-cgroups.ts'
 import { Store } from './store.ts'
-
-const KILL_LIMIT_MS = 10_000
 
 /**
  * Sends `signal` to the container's first process; SIGKILL to every process of a container that
@@ -21,9 +21,7 @@ export function killContainer(root: string, id: string, signal: number, all: boo
   using store = Store.open(root, id)
   const state = store.read()
   if (signal === SIG.KILL && state.sharesPids) {
-    const any = allProcesses(state.cgroup).length > 0
-    if (any) killAll(state.cgroup, KILL_LIMIT_MS)
-    else if (!all) {
+    if (!killAll(ownCgroups(state)) && !all) {
       throw new ContainerError('not-running', 'unable to kill all processes: container not running')
     }
     return

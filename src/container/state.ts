@@ -1,5 +1,6 @@
 /** What is remembered of a container: the content of state.json. */
 import type { CgroupPlan } from '../plan/cgroup.ts'
+import type { ResctrlState } from '../resctrl/resctrl.ts'
 
 /** Content of state.json. */
 export interface State {
@@ -16,6 +17,13 @@ export interface State {
   readonly rootfs: string
   readonly annotations: Readonly<Record<string, string>>
   readonly cgroup: CgroupPlan
+  /**
+   * Inode number of the first of the cgroups; absent until they are made, and with the driver
+   * `disabled`. Another number there means that the container's own is gone.
+   */
+  readonly cgroupInode?: number
+  /** What it has of Intel RDT. */
+  readonly resctrl?: ResctrlState
   /** Processes of the container can outlive its first one: it has no pid namespace of its own. */
   readonly sharesPids: boolean
 }
@@ -36,7 +44,8 @@ export function expectState(value: unknown, id: string): State {
     typeof state.bundle === 'string' &&
     typeof state.rootfs === 'string' &&
     typeof state.created === 'string' &&
-    Array.isArray(state.cgroup?.paths)
+    typeof state.cgroup?.driver === 'string' &&
+    Array.isArray(state.cgroup.paths)
   if (!whole) throw new Error('members are missing')
   return state as State
 }

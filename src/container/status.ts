@@ -1,6 +1,6 @@
 /** The status of a container, from the kernel's facts, and the state that clients are shown. */
 import { SPEC_VERSION } from '../base/version.ts'
-import { isPaused } from '../cgroup/cgroupfs.ts'
+import { isPaused } from '../cgroup/freezer.ts'
 import { isAlive } from '../process/identity.ts'
 import type { State } from './state.ts'
 import type { Store } from './store.ts'

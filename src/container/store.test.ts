@@ -20,7 +20,7 @@ function stateOf(id: string): State {
     bundle: '/b',
     rootfs: '/b/rootfs',
     annotations: { 'é"\n': '\u2028' },
-    cgroup: { mode: 'v2', paths: [] },
+    cgroup: { mode: 'v2', driver: 'cgroupfs', paths: [] },
     sharesPids: false,
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The state directory: `<root>/<id>/` with state.json (replaced atomically), config.json (the
- * bundle's, as it was at create) and exec.fifo (while the container waits for start). The
- * directory itself is the lock that orders commands on one container.
+ * bundle's, as it was at create), resources.json (after an update) and exec.fifo (while the
+ * container waits for start). The directory itself is the lock that orders commands on one container.
  */
 import { ContainerError, messageOf } from '../base/errors.ts'
 import { isErrno } from '../sys/check.ts'
@@ -30,6 +30,7 @@ import { expectState, type State } from './state.ts'
 
 const STATE = 'state.json'
 const CONFIG = 'config.json'
+const RESOURCES = 'resources.json'
 const FIFO = 'exec.fifo'
 
 const ROOT_MODE = 0o700
@@ -151,6 +152,21 @@ export class Store implements Disposable {
   /** The text that `keepConfig` kept. */
   readConfig(): string {
     return readFile(this.dir, CONFIG, 64 << 20)
+  }
+
+  /** Keeps the resources that the container has after an update. */
+  keepResources(text: string): void {
+    this.replace(RESOURCES, text)
+  }
+
+  /** What `keepResources` kept; undefined before the first update. */
+  readResources(): string | undefined {
+    try {
+      return readFile(this.dir, RESOURCES, 64 << 20)
+    } catch (error) {
+      if (isErrno(error, E.NOENT)) return undefined
+      throw error
+    }
   }
 
   private replace(name: string, text: string): void {

@@ -19,7 +19,7 @@ import {
   pivotInto,
   setRootPropagation,
 } from '../rootfs/root.ts'
-import { type Span, sendError, sendSpans } from '../sync/messages.ts'
+import { awaitRecorded, type Span, sendError, sendSpans } from '../sync/messages.ts'
 import { check } from '../sys/check.ts'
 import type { Fd } from '../sys/fd.ts'
 import { S } from '../sys/ffi.ts'
@@ -27,7 +27,7 @@ import { joinSessionKeyring } from '../sys/keyring.ts'
 import { str } from '../sys/memory.ts'
 import { bringLoopbackUp } from '../sys/network.ts'
 import { NR } from '../sys/numbers.ts'
-import { CLONE, exit, setns, setParentDeathSignal, unshare } from '../sys/process.ts'
+import { CLONE, exit, setns, setParentDeathSignal, unshare, useAllCpus } from '../sys/process.ts'
 import { blockOnly, SIG, setAllDefault } from '../sys/signal.ts'
 import type { Inheritance } from './inheritance.ts'
 import { launch } from './launch.ts'
@@ -80,6 +80,8 @@ export function containerInit(plan: ContainerPlan, inherited: Inheritance): neve
       begin(step.op, step.pointer)
       carryOut(step, context)
     }
+    // from here on it may outlive tsrun, so somebody must know of it
+    if (!inherited.isPlaced) awaitRecorded(inherited.sync)
     begin('launch', '/process')
     launch(plan.process, { root: rootOf(context), procfs: context.procfs }, inherited, () => {
       begin('stub', undefined)
@@ -93,14 +95,16 @@ export function containerInit(plan: ContainerPlan, inherited: Inheritance): neve
 
 /** First acts: nothing of the engine's signal handling, and into the cgroups. */
 function enter(inherited: Inheritance): void {
+  setParentDeathSignal(SIG.KILL)
   setAllDefault()
   blockOnly([])
-  setParentDeathSignal(SIG.KILL)
   for (const fd of inherited.close) fd.close()
   for (const procs of inherited.membership) {
     check('write', `0 to ${procs.label}`, S(NR.write, procs.number, str('0'), 1))
     procs.close()
   }
+  if (inherited.isPlaced) awaitRecorded(inherited.sync)
+  useAllCpus()
   S(NR.umask, 0)
   check('setsid', '', S(NR.setsid))
 }

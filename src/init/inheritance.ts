@@ -8,6 +8,8 @@ export interface Inheritance {
   readonly fifo: Fd
   /** cgroup.procs files to enter by writing to them. */
   readonly membership: readonly Fd[]
+  /** tsrun puts it into its cgroups, which it waits for at once. */
+  readonly isPlaced: boolean
   /** Namespaces to join, in order, each with its descriptor. */
   readonly namespaces: readonly { readonly join: NamespaceToJoin; readonly fd: Fd }[]
   /** Descriptors that mean something to tsrun alone: closed at once. */

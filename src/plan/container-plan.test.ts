@@ -13,6 +13,7 @@ const OPTIONS: PlanOptions = deepFreeze({
   bundle: '/bundle',
   noPivot: false,
   noNewKeyring: false,
+  cgroups: { driver: 'cgroupfs' },
 })
 
 const FULL: Spec = minimalSpec({

@@ -3,14 +3,15 @@ import type { Spec } from '../../spec/generated/config.ts'
 import { absolutePath, cleanPath } from '../base/paths.ts'
 import { MS } from '../sys/mount.ts'
 import { CLONE } from '../sys/process.ts'
-import { type CgroupPlan, planCgroup } from './cgroup.ts'
-import { type DeviceRule, planDeviceRules } from './device-rules.ts'
+import { type CgroupOptions, type CgroupPlan, planCgroup } from './cgroup.ts'
+import { type CgroupLimits, planLimits } from './cgroup-limits.ts'
 import { planDevices } from './devices.ts'
 import type { HostFacts } from './facts.ts'
 import { PROPAGATION } from './mount-options.ts'
 import { planMounts, planReadonly } from './mounts.ts'
 import { hasNamespace, type NamespacePlan, planNamespaces } from './namespaces.ts'
 import { type ProcessPlan, planProcess } from './process-plan.ts'
+import { planResctrl, type ResctrlPlan } from './resctrl.ts'
 import type { MountStep, Step } from './steps.ts'
 
 export interface ContainerPlan {
@@ -20,7 +21,9 @@ export interface ContainerPlan {
   readonly rootfs: string
   readonly namespaces: NamespacePlan
   readonly cgroup: CgroupPlan
-  readonly deviceRules: readonly DeviceRule[]
+  readonly limits: CgroupLimits
+  /** Intel RDT, if it is asked for. */
+  readonly resctrl: ResctrlPlan | undefined
   /** What the container's first process does until it is what it shall be, in order. */
   readonly steps: readonly Step[]
   readonly process: ProcessPlan
@@ -32,21 +35,27 @@ export interface PlanOptions {
   readonly bundle: string
   readonly noPivot: boolean
   readonly noNewKeyring: boolean
+  readonly cgroups: CgroupOptions
 }
 
-/** Translates a valid configuration into a plan. */
+/**
+ * Translates a valid configuration into a plan.
+ *
+ * @throws {SpecError} for what the host's kind of cgroups cannot express
+ */
 export function planContainer(spec: Spec, facts: HostFacts, options: PlanOptions): ContainerPlan {
   const { id, bundle } = options
   const rootfs = absolutePath(spec.root?.path ?? '', bundle)
   const namespaces = planNamespaces(spec)
-  const cgroup = planCgroup(facts.cgroup, spec.linux?.cgroupsPath, id)
+  const cgroup = planCgroup(facts.cgroup, spec.linux?.cgroupsPath, id, options.cgroups)
   return {
     id,
     bundle,
     rootfs,
     namespaces,
     cgroup,
-    deviceRules: planDeviceRules(spec),
+    limits: planLimits(spec, cgroup),
+    resctrl: planResctrl(spec, id),
     steps: [
       ...planBefore(spec, namespaces, options),
       ...planRootFilesystem(spec, rootfs, cgroup, options),

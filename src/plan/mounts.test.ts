@@ -6,7 +6,7 @@ import { destinationOf, planMounts, planReadonly } from './mounts.ts'
 import type { MountStep } from './steps.ts'
 import { minimalSpec } from './testing.ts'
 
-const CGROUP: CgroupPlan = { mode: 'v2', paths: [] }
+const CGROUP: CgroupPlan = { mode: 'v2', driver: 'cgroupfs', paths: [] }
 
 function plan(mount: Mount): MountStep {
   const [step] = planMounts(minimalSpec({ mounts: [mount] }), CGROUP)

@@ -7,12 +7,14 @@
  *     child (last-exec stub)    16 bytes                  a row of its table has failed
  *     child (last-exec stub)    "ready"                   it waits on the fifo
  *     end of file               it has executed the container's program, or is dead
+ *     tsrun                     "recorded"                state.json names it, its cgroups hold it
  *
  * Errors cross as data: the system call, its subject and error number arrive as they were thrown.
  */
 import { messageOf, StepError, SyscallError, syscallErrorOf } from '../base/errors.ts'
 import { decodeRecord } from '../stub/last-exec.ts'
-import { errnoName, errnoText } from '../sys/errno.ts'
+import { isErrno } from '../sys/check.ts'
+import { E, errnoName, errnoText } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
 import { receive, send } from '../sys/socket.ts'
 
@@ -40,6 +42,7 @@ export type Message =
   | { readonly kind: 'closed' }
 
 export const READY = 'ready'
+const RECORDED = 'recorded'
 const RECORD_SIZE = 16
 /** A text of twice the length is cut in the middle: what failed comes first, and why last. */
 const HALF_TEXT = 2 * 1024
@@ -90,6 +93,23 @@ export function sendSpans(sync: Fd, spans: readonly Span[]): void {
     }
     send(sync, Buffer.from(JSON.stringify(message)))
   }
+}
+
+/**
+ * Lets the first process go on: if tsrun ends now, it is known, and its cgroups hold it. One that
+ * has failed already is no error: it has said why.
+ */
+export function sendRecorded(sync: Fd): void {
+  try {
+    send(sync, Buffer.from(RECORDED))
+  } catch (error) {
+    if (!isErrno(error, E.PIPE, E.CONNRESET)) throw error
+  }
+}
+
+/** Waits for `sendRecorded`. @throws {Error} if the other side ends before */
+export function awaitRecorded(sync: Fd): void {
+  if (receive(sync).length === 0) throw new Error('tsrun ended before the container was made')
 }
 
 /** Waits for the next message. */

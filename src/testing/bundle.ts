@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   realpathSync,
   rmdirSync,
   rmSync,
@@ -224,11 +225,18 @@ export async function runner(
   }
 }
 
+/** Empty until the program is executed. @see proc_pid_cmdline(5) */
+function commandLine(pid: number): string {
+  return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+}
+
 /** Starts a container that sleeps, with its configuration changed. @returns its process id */
 export async function running(b: TestBundle, change: (spec: TestSpec) => void): Promise<number> {
   b.reconfigure(change)
   await b.tsrun('delete', '--force', b.id)
   const { code, stderr } = await b.tsrun('run', '-d', b.id)
   if (code !== 0 || stderr !== '') throw new Error(stderr)
-  return (await b.state()).pid
+  const { pid } = await b.state()
+  await eventually('its program is executed', () => commandLine(pid) !== '')
+  return pid
 }

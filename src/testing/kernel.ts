@@ -1,5 +1,7 @@
 /** The kernel's side of a container, read without the program under test. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { slowness } from './slowness.ts'
 
 function readIfAny(path: string): string {
   try {
@@ -117,7 +119,11 @@ function cgroupParents(): string[] {
         ? controllers === ''
         : controllers !== '' && controllers.split(',').every((c) => superOptions.includes(c)),
     )
-    return [target, ...matches.map(([, path]) => `${target}${path === '/' ? '' : path}`)]
+    // in version 2 beside the own one, which has processes and so cannot have children with limits
+    const paths = matches.flatMap(([, path]) =>
+      type === 'cgroup2' ? [path, dirname(path)] : [path],
+    )
+    return [target, ...paths.map((path) => `${target}${path === '/' ? '' : path}`)]
   })
 }
 
@@ -150,17 +156,22 @@ export function processesNaming(word: string): number[] {
   )
 }
 
-/** Calls `probe` every 5 ms until it gives something. @throws {Error} after `limitMs` */
+/**
+ * Calls `probe` every 5 ms until it gives something.
+ *
+ * @throws {Error} after `limitMs`; later on slow machines
+ */
 export async function eventually<T>(
   what: string,
   probe: () => T | undefined | false,
   limitMs = 5000,
 ): Promise<T> {
+  const limit = limitMs * slowness()
   const start = performance.now()
   for (;;) {
     const found = probe()
     if (found !== undefined && found !== false) return found
-    if (performance.now() - start > limitMs) throw new Error(`${what}: not after ${limitMs} ms`)
+    if (performance.now() - start > limit) throw new Error(`${what}: not after ${limit} ms`)
     await new Promise((done) => setTimeout(done, 5))
   }
 }

@@ -8,6 +8,7 @@ export type Need =
   | 'busybox'
   | 'cgroup v1'
   | 'cgroup v2'
+  | 'systemd'
   | 'time namespace'
   | 'user namespace'
   | 'python3'
@@ -49,6 +50,8 @@ function fulfils(need: Need): boolean {
       return !isUnified() && readFileSync('/proc/self/cgroup', 'utf8') !== '0::/\n'
     case 'cgroup v2':
       return isUnified()
+    case 'systemd':
+      return existsSync('/run/systemd/system')
     case 'time namespace':
       return existsSync('/proc/self/ns/time')
     case 'user namespace':

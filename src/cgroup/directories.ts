@@ -1,0 +1,167 @@
+/** The container's cgroups as directories: whether they are free, making them, entering them. */
+import { ContainerError, messageOf } from '../base/errors.ts'
+import { parentPath } from '../base/paths.ts'
+import type { CgroupPath, CgroupPlan } from '../plan/cgroup.ts'
+import { isErrno } from '../sys/check.ts'
+import { E } from '../sys/errno.ts'
+import type { Fd } from '../sys/fd.ts'
+import { flock, fstat, LOCK, mkdir, O, open, readFile, writeFile } from '../sys/file.ts'
+import { enableControllers, joinThreadedMode } from './controllers.ts'
+import { isFrozen } from './freezer.ts'
+import { parseProcCgroup } from './probe.ts'
+import { removeDirectory } from './remove.ts'
+import { countProcesses, ownPaths } from './tree.ts'
+
+/**
+ * Makes sure that the container's cgroups are free: absent, or thawed and without a process in them
+ * and below. What is in them from now on is the container's, and goes with it (M-072).
+ *
+ * @throws {ContainerError} `busy`
+ */
+export function expectIdle({ paths }: Pick<CgroupPlan, 'paths'>): void {
+  for (const { path } of paths) {
+    const count = countProcesses(path)
+    if (count === undefined) continue
+    if (count > 0) throw busy(`is not empty: ${count} process(es) found`)
+    if (isFrozen(path)) throw busy('unexpectedly frozen')
+  }
+}
+
+function busy(what: string): ContainerError {
+  return new ContainerError('busy', `container's cgroup ${what}`)
+}
+
+/** Directories that are the container's. */
+export interface MadeDirectories {
+  /** Those that were not there before, the uppermost first. */
+  readonly made: readonly string[]
+  /** Of the first one that is the container's own: whoever finds another one there looks at another cgroup. */
+  readonly inode: number
+}
+
+/**
+ * Makes the container's directories, which `expectIdle` has found free, and keeps others that make
+ * a container in them away for as long as this process lives.
+ *
+ * @param options - `needsDomain`: limits are wanted that a threaded cgroup does not take;
+ *   `isOccupied`: the container's process is there already
+ * @throws {ContainerError} `busy` if another container is being made there, and others; what was made
+ *   is removed then
+ */
+export function makeDirectories(
+  plan: CgroupPlan,
+  { needsDomain, isOccupied }: { needsDomain: boolean; isOccupied: boolean },
+): MadeDirectories {
+  const made: string[] = []
+  let inode = 0
+  try {
+    for (const cgroup of ownPaths(plan)) {
+      makePath(cgroup, cgroup.path, made)
+      if (inode === 0) inode = claim(cgroup, isOccupied || made.includes(cgroup.path))
+      if (plan.mode === 'v2') passControllersOn(cgroup, made, needsDomain)
+    }
+    return { made, inode }
+  } catch (error) {
+    for (const path of made.reverse()) removeDirectory(path)
+    throw error
+  }
+}
+
+/**
+ * Locks the directory for this process, and makes sure that it is free unless that `isKnown`.
+ *
+ * @returns its inode number
+ */
+function claim(cgroup: CgroupPath, isKnown: boolean): number {
+  // never closed: the lock ends with this process
+  const directory = open(undefined, cgroup.path, O.RDONLY | O.DIRECTORY)
+  try {
+    flock(directory, LOCK.EX | LOCK.NB)
+  } catch (error) {
+    if (!isErrno(error, E.AGAIN)) throw error
+    throw busy('is not empty: another container is being created in it')
+  }
+  // who made it meanwhile may have filled it before the lock
+  if (!isKnown) expectIdle({ paths: [cgroup] })
+  return fstat(directory).ino
+}
+
+/** Makes `path`, and what is missing above it. */
+function makePath(cgroup: CgroupPath, path: string, made: string[]): void {
+  for (;;) {
+    try {
+      mkdir(undefined, path, 0o755)
+      break
+    } catch (error) {
+      if (isErrno(error, E.EXIST)) return
+      if (!isErrno(error, E.NOENT) || path === cgroup.mountPoint) {
+        throw new Error(`unable to apply cgroup configuration: ${messageOf(error)}`, {
+          cause: error,
+        })
+      }
+      makePath(cgroup, parentPath(path), made)
+    }
+  }
+  made.push(path)
+  fillCpuset(cgroup, path)
+}
+
+/** From the root of the hierarchy down to the container, so that it has every controller. */
+function passControllersOn(
+  { path, mountPoint }: CgroupPath,
+  made: readonly string[],
+  needsDomain: boolean,
+): void {
+  const below = path.slice(mountPoint.length).split('/').filter(Boolean)
+  let at = mountPoint
+  for (const name of below) {
+    enableControllers(at)
+    at += `/${name}`
+    if (made.includes(at)) joinThreadedMode(at, needsDomain)
+  }
+}
+
+/** A v1 cpuset takes no process until it has CPUs and memory nodes: those of its parent. */
+function fillCpuset(cgroup: CgroupPath, path: string): void {
+  if (!cgroup.controllers.split(',').includes('cpuset')) return
+  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+    if (readFile(undefined, `${path}/${file}`).trim() !== '') continue
+    const inherited = readFile(undefined, `${parentPath(path)}/${file}`).trim()
+    if (inherited !== '') writeFile(undefined, `${path}/${file}`, inherited)
+  }
+}
+
+/**
+ * Opens what a process with one thread writes `0` into to enter the cgroups. In v1 hierarchies that
+ * is `tasks`: to move the writing thread alone the kernel takes no lock that waits for an RCU grace
+ * period, as it does for cgroup.procs (3 to 12 ms; kernel/cgroup/cgroup.c, cgroup_procs_write_start).
+ *
+ * @param unified - with the cgroup v2 hierarchy; false if clone3 has entered it
+ */
+export function openMembership(plan: CgroupPlan, unified: boolean): Fd[] {
+  return plan.paths
+    .filter(({ controllers }) => unified || controllers !== '')
+    .map(({ controllers, path }) =>
+      open(undefined, `${path}/${controllers === '' ? 'cgroup.procs' : 'tasks'}`, O.WRONLY),
+    )
+}
+
+/**
+ * Puts another process into the cgroups that it is not in yet.
+ *
+ * @param pid - a process with one thread that waits for this
+ * @throws {SyscallError}
+ */
+export function enterDirectories(plan: CgroupPlan, pid: number): void {
+  const now = parseProcCgroup(readFile(undefined, `/proc/${pid}/cgroup`))
+  for (const { controllers, mountPoint, path } of plan.paths) {
+    const at = now.find((entry) => entry.controllers === controllers)?.path
+    if (`${mountPoint}${at}` !== path) writeFile(undefined, `${path}/cgroup.procs`, `${pid}`)
+  }
+}
+
+/** The directory of the container in the cgroup v2 hierarchy, if there is one. */
+export function openUnified(plan: CgroupPlan): Fd | undefined {
+  const unified = plan.paths.find(({ controllers }) => controllers === '')
+  return unified && open(undefined, unified.path, O.RDONLY | O.DIRECTORY)
+}
