@@ -1,7 +1,8 @@
 /**
  * `npm test`, after bin/test has installed what it needs: the checks that run nothing, the build,
  * then tap. With arguments: the build, and tap with these. With `--checks-only` (`npm run check`):
- * only the checks. The last line says how many passed and failed.
+ * only the checks. With CI=true, as .ci/run has it, the tests that start containers run once more in
+ * a virtual machine. The last line says how many passed and failed.
  */
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
@@ -53,6 +54,35 @@ async function tap(args: readonly string[]): Promise<Counts> {
   return report.end(await exitCode(child))
 }
 
+/** What `npm run test:vm` ends with. */
+const SUMMARY = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/
+
+/** The tests that start containers once more, in a virtual machine: shown, and counted. */
+async function virtualMachine(): Promise<Counts> {
+  console.log('\nin a virtual machine with cgroup v2 and systemd:')
+  const child = spawn(join(ROOT, 'node_modules/.bin/bun'), ['conformance/vm/test.ts'], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, TSRUN: join(ROOT, 'dist/tsrun') },
+  })
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 }
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const [found, ...numbers] = SUMMARY.exec(line) ?? []
+    if (found === undefined) console.log(line)
+    else [counts.passed, counts.failed, counts.skipped] = numbersOf(numbers)
+  })
+  const code = await exitCode(child)
+  if (code !== 0 && counts.failed === 0) {
+    console.log(`not ok - virtual machine: exit code ${code}`)
+    counts.failed = 1
+  }
+  return counts
+}
+
+function numbersOf([passed, failed, skipped]: (string | undefined)[]): [number, number, number] {
+  return [Number(passed ?? 0), Number(failed ?? 0), Number(skipped ?? 0)]
+}
+
 /** Adds `more` to `counts`. */
 function add(counts: Counts, more: Counts): void {
   counts.passed += more.passed
@@ -68,6 +98,8 @@ async function main(words: readonly string[]): Promise<number> {
   }
   if (!checksOnly && (await check('build', 'bun', ['bin/build.ts'], counts))) {
     add(counts, await tap(words))
+    const isCi = process.env.CI === 'true' && process.geteuid?.() === 0
+    if (isCi && words.length === 0 && process.arch === 'x64') add(counts, await virtualMachine())
   }
   const skipped = counts.skipped === 0 ? '' : `, ${counts.skipped} skipped`
   console.log(`\n${counts.passed} passed, ${counts.failed} failed${skipped}`)

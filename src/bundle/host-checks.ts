@@ -1,9 +1,10 @@
 import type { LinuxResources, Spec } from '../../spec/generated/config.ts'
+import { segment } from '../base/pointer.ts'
 import { CAPABILITIES } from '../plan/capabilities.ts'
 import { sysctlPath } from '../plan/container-plan.ts'
 import { type Host, wordsOf } from './host.ts'
 import { checkHostMounts } from './host-mounts.ts'
-import { namespaceOf, type Report, type SpecFacts, segment } from './problem.ts'
+import { namespaceOf, type Report, type SpecFacts } from './problem.ts'
 
 /** What the rules of validate.ts need to know of a host. */
 export function factsOf(

@@ -48,8 +48,3 @@ export function refuseNul(pointer: Pointer, strings: readonly string[], report: 
     if (text.includes('\0')) report(`${pointer}/${index}`, 'contains nul byte (\\x00)')
   })
 }
-
-/** A name as a segment of a pointer. */
-export function segment(name: string): string {
-  return name.replaceAll('~', '~0').replaceAll('/', '~1')
-}

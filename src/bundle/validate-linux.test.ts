@@ -145,7 +145,7 @@ checkRows([
   [
     'unified path',
     withLinux({ resources: { unified: { '../x': '1' } } }),
-    '/linux/resources/unified/..~1x unified key "../x" is not a file name',
+    '/linux/resources/unified/..~1x unified resource "../x" must be a file name (no slashes)',
   ],
   [
     'swap',

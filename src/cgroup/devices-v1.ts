@@ -10,7 +10,7 @@ import { S } from '../sys/ffi.ts'
 import { O, open } from '../sys/file.ts'
 import { str } from '../sys/memory.ts'
 import { NR } from '../sys/numbers.ts'
-import { inUserNamespace } from './user-namespace.ts'
+import { inUserNamespace } from '../sys/user-namespace.ts'
 
 /**
  * Makes the container's new cgroup follow `rules`, evaluated in order over a first rule that denies

@@ -17,7 +17,7 @@ import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
 import { O, open } from '../sys/file.ts'
-import { inUserNamespace } from './user-namespace.ts'
+import { inUserNamespace } from '../sys/user-namespace.ts'
 
 /** By this name programs of tsrun are known from those of others on the same cgroup. */
 const NAME = 'tsrun_devices'

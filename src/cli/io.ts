@@ -4,7 +4,7 @@ import { check, isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import { duplicate } from '../sys/fd.ts'
 import { S } from '../sys/ffi.ts'
-import { chmod, mkdir, O, open, readFile } from '../sys/file.ts'
+import { chmod, mkdir, O, open } from '../sys/file.ts'
 import { alloc, arena, at, view } from '../sys/memory.ts'
 import { NR } from '../sys/numbers.ts'
 
@@ -98,12 +98,6 @@ export function makeDirectories(path: string, mode: number): void {
 export function setDirectoryMode(path: string, mode: number): void {
   using directory = open(undefined, path, O.RDONLY | O.DIRECTORY)
   chmod(directory, mode)
-}
-
-/** True in the initial user namespace, which maps every id to itself. @see user_namespaces(7) */
-export function inInitialUserNamespace(): boolean {
-  const map = readFile(undefined, '/proc/self/uid_map', 4096)
-  return /^\s*0\s+0\s+4294967295\s*$/.test(map)
 }
 
 /** The effective user id. */

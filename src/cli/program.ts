@@ -4,11 +4,11 @@ import type { Log } from '../base/log.ts'
 import { enableTiming, mark, report as reportTiming } from '../base/timing.ts'
 import { versionText } from '../base/version.ts'
 import type { Command, Runtime } from '../commands/define.ts'
+import { inUserNamespace } from '../sys/user-namespace.ts'
 import { cgroupDriver, type GlobalOptions } from './global-options.ts'
 import {
   effectiveUserId,
   exit,
-  inInitialUserNamespace,
   isTerminal,
   makeDirectories,
   openLog,
@@ -75,7 +75,7 @@ function resolveRuntime(globals: GlobalOptions): Runtime {
     option: globals.root,
     cwd: () => process.cwd(),
     effectiveUserId,
-    inInitialUserNamespace,
+    inUserNamespace,
     environment: process.env,
   })
   if (root.source === 'xdg') makeXdgRoot(root.path)

@@ -6,7 +6,7 @@ function root(facts: Partial<RootFacts>) {
     option: undefined,
     cwd: () => '/work/here',
     effectiveUserId: () => 0,
-    inInitialUserNamespace: () => true,
+    inUserNamespace: () => false,
     environment: {},
     ...facts,
   })
@@ -29,7 +29,7 @@ t.test('resolveRoot() picks the default by user, namespace and environment', asy
   const xdg = { XDG_RUNTIME_DIR: '/run/user/7' }
   const builtIn = { path: '/run/runc', source: 'default' }
   const inXdg = { path: '/run/user/7/runc', source: 'xdg' }
-  const inUserns = { inInitialUserNamespace: () => false }
+  const inUserns = { inUserNamespace: () => true }
   t.same(root({ environment: xdg }), builtIn, 'root')
   t.same(root({ effectiveUserId: () => 7, environment: xdg }), inXdg, 'user')
   t.same(root({ effectiveUserId: () => 7 }), builtIn, 'user without a runtime directory')

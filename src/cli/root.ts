@@ -7,7 +7,7 @@ export interface RootFacts {
   readonly option: string | undefined
   readonly cwd: () => string
   readonly effectiveUserId: () => number
-  readonly inInitialUserNamespace: () => boolean
+  readonly inUserNamespace: () => boolean
   readonly environment: Readonly<Record<string, string | undefined>>
 }
 
@@ -34,8 +34,7 @@ export function resolveRoot(facts: RootFacts): Root {
   }
   const { XDG_RUNTIME_DIR: xdg, USER: user } = facts.environment
   if (!xdg) return { path: DEFAULT_ROOT, source: 'default' }
-  const rootless =
-    facts.effectiveUserId() !== 0 || (user !== 'root' && !facts.inInitialUserNamespace())
+  const rootless = facts.effectiveUserId() !== 0 || (user !== 'root' && facts.inUserNamespace())
   if (!rootless) return { path: DEFAULT_ROOT, source: 'default' }
   return { path: absolutePath(`${xdg}/runc`, facts.cwd()), source: 'xdg' }
 }

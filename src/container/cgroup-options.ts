@@ -1,10 +1,10 @@
 /** Which driver makes a container's cgroups, and whether it can here. */
 import { ContainerError } from '../base/errors.ts'
-import { inUserNamespace } from '../cgroup/user-namespace.ts'
 import type { CgroupDriver, CgroupOptions } from '../plan/cgroup.ts'
 import type { CgroupFacts } from '../plan/facts.ts'
 import { S } from '../sys/ffi.ts'
 import { NR } from '../sys/numbers.ts'
+import { inUserNamespace } from '../sys/user-namespace.ts'
 
 /**
  * What the plan has to know for `driver`.

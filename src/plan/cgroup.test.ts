@@ -46,6 +46,26 @@ t.test('planCgroup() lets no path climb out', async (t) => {
   }
 })
 
+t.test('planCgroup() with systemd: where the unit is', async (t) => {
+  const options = { driver: 'systemd' } as const
+  const inSystemd = (facts: CgroupFacts, path?: string, userManager?: string) =>
+    planCgroup(facts, path, 'id1', { ...options, userManager }).paths.map((one) => one.path)
+  t.same(inSystemd(V2), ['/sys/fs/cgroup/system.slice/runc-id1.scope'])
+  t.same(inSystemd(V2, 'a-b.slice:p:n'), ['/sys/fs/cgroup/a.slice/a-b.slice/p-n.scope'])
+  t.same(inSystemd(V2, '-.slice:p:n'), ['/sys/fs/cgroup/p-n.scope'])
+  t.same(inSystemd(FACTS.cgroup, ':p:n'), [
+    '/sys/fs/cgroup/cpu,cpuacct/system.slice/p-n.scope',
+    '/sys/fs/cgroup/systemd/system.slice/p-n.scope',
+  ])
+  const manager = '/user.slice/user-1000.slice/user@1000.service'
+  t.same(inSystemd(V2, '', manager), [`/sys/fs/cgroup${manager}/user.slice/runc-id1.scope`])
+  t.throws(() => inSystemd(V2, '/a/b'), { message: /slice:prefix:name/ })
+})
+
+t.test('planCgroup() with cgroups disabled: nowhere', async (t) => {
+  t.same(planCgroup(V2, '/a', 'id1', { driver: 'disabled' }).paths, [])
+})
+
 t.test('planCgroup() keeps mode, controllers and mount points', async (t) => {
   t.match(planCgroup(FACTS.cgroup, '/x', 'id1'), {
     mode: 'v1',

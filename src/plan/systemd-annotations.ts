@@ -4,8 +4,8 @@
  * only the properties listed here can be set (CVE-2024-3154).
  */
 import { messageOf, SpecError } from '../base/errors.ts'
+import { segment } from '../base/pointer.ts'
 import type { BusVariant } from '../sys/sd-bus-message.ts'
-import { segment } from './resources/cgroup-write.ts'
 import { count, type SystemdProperty } from './systemd-properties.ts'
 import { parseVariant } from './systemd-variant.ts'
 

@@ -1,7 +1,7 @@
 /** Entries of `unified` that are a property of a unit, too; the others are for the files alone. */
 import type { LinuxResources } from '../../spec/generated/config.ts'
 import { type Pointer, SpecError } from '../base/errors.ts'
-import { segment } from './resources/cgroup-write.ts'
+import { segment } from '../base/pointer.ts'
 import { DEFAULT_CPU_PERIOD } from './resources/conversions.ts'
 import { cpusetProperty, IDLE, planQuota, SINCE } from './systemd-cpu.ts'
 import { count, INFINITY, type SystemdHost, type SystemdProperty } from './systemd-properties.ts'

@@ -281,6 +281,36 @@ t.test(
 )
 
 t.test(
+  'cgroup v2 is one hierarchy, the whole of it without a namespace',
+  { skip: needsContainers('cgroup v2') },
+  async (t) => {
+    for (const isPrivate of [true, false]) {
+      for (const options of [
+        ['ro', 'nosuid', 'nodev', 'noexec'],
+        ['nosuid', 'nodev', 'noexec'],
+      ]) {
+        const { at, path, bundle } = await created(t, {
+          configure(spec) {
+            withoutMounts(spec, '/sys/fs/cgroup')
+            spec.linux.namespaces = spec.linux.namespaces.filter(({ type }) => type !== 'cgroup')
+            if (isPrivate) spec.linux.namespaces.push({ type: 'cgroup' })
+            spec.mounts.push({ destination: '/sys/fs/cgroup', type: 'cgroup', options })
+          },
+        })
+        const mounted = at('/sys/fs/cgroup')
+        t.equal(mounted.type, 'cgroup2')
+        const access = options[0] === 'ro' ? 'ro' : 'rw'
+        t.match(mounted.options, [access, 'nosuid', 'nodev', 'noexec', 'relatime'])
+        t.equal(mounted.root.endsWith(bundle.id), isPrivate)
+        // the root of the host's hierarchy has no limits, and so no such file
+        const files = readdirSync(path('/sys/fs/cgroup'))
+        t.equal(files.includes('cgroup.freeze'), isPrivate)
+      }
+    }
+  },
+)
+
+t.test(
   'cgroup hierarchies are writable when nobody asks for ro',
   {
     skip: needsContainers('cgroup v1'),

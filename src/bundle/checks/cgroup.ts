@@ -1,6 +1,8 @@
 import type { LinuxResources, Spec } from '../../../spec/generated/config.ts'
 import type { Pointer } from '../../base/errors.ts'
-import { type Report, type SpecFacts, segment } from '../problem.ts'
+import { segment } from '../../base/pointer.ts'
+import { unifiedNameProblem } from '../../plan/resources/unified.ts'
+import type { Report, SpecFacts } from '../problem.ts'
 
 const LARGEST_SWAPPINESS = 100
 
@@ -73,8 +75,8 @@ function checkUnified(
     report(at, 'invalid configuration: cannot use unified on cgroup v1')
   }
   for (const name of names) {
-    if (name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name)) continue
-    report(`${at}/${segment(name)}`, `unified key ${JSON.stringify(name)} is not a file name`)
+    const problem = unifiedNameProblem(name)
+    if (problem !== undefined) report(`${at}/${segment(name)}`, problem)
   }
 }
 

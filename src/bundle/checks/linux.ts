@@ -1,7 +1,8 @@
 import type { Spec } from '../../../spec/generated/config.ts'
 import { messageOf } from '../../base/errors.ts'
+import { segment } from '../../base/pointer.ts'
 import { parseIdList } from '../id-list.ts'
-import { namespaceOf, type Report, refuseNul, type SpecFacts, segment } from '../problem.ts'
+import { namespaceOf, type Report, refuseNul, type SpecFacts } from '../problem.ts'
 
 const PROPAGATIONS = ['', 'private', 'shared', 'slave', 'unbindable']
 const NODE_MODES = 'BIND INTERLEAVE PREFERRED_MANY WEIGHTED_INTERLEAVE'

@@ -1,6 +1,7 @@
 import type { IdMapping, Spec } from '../../../spec/generated/config.ts'
 import type { Pointer } from '../../base/errors.ts'
-import { namespaceOf, type Report, type SpecFacts, segment } from '../problem.ts'
+import { segment } from '../../base/pointer.ts'
+import { namespaceOf, type Report, type SpecFacts } from '../problem.ts'
 
 const TYPES = ['pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup', 'time']
 /** Lines that the kernel takes in a uid_map; user_namespaces(7). */

@@ -1,6 +1,7 @@
 import type { Spec } from '../../../spec/generated/config.ts'
+import { segment } from '../../base/pointer.ts'
 import { sysctlPath } from '../../plan/container-plan.ts'
-import { namespaceOf, type Report, type SpecFacts, segment } from '../problem.ts'
+import { namespaceOf, type Report, type SpecFacts } from '../problem.ts'
 
 /** Files of /proc/sys/kernel that belong to the IPC namespace; ipc_namespaces(7). */
 const IPC = 'msgmax msgmnb msgmni sem shmall shmmax shmmni shm_rmid_forced'

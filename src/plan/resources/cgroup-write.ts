@@ -24,8 +24,3 @@ export interface CgroupWrite {
 
 /** Where config.json has the resources. */
 export const RESOURCES_POINTER: Pointer = '/linux/resources'
-
-/** A name as a segment of a pointer (RFC 6901). */
-export function segment(name: string): string {
-  return name.replaceAll('~', '~0').replaceAll('/', '~1')
-}

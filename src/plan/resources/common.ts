@@ -1,7 +1,8 @@
 /** Resources whose files are the same on cgroup v1 and v2, or nearly. */
 import type { LinuxResources } from '../../../spec/generated/config.ts'
 import { type Pointer, SpecError } from '../../base/errors.ts'
-import { type CgroupWrite, segment } from './cgroup-write.ts'
+import { segment } from '../../base/pointer.ts'
+import type { CgroupWrite } from './cgroup-write.ts'
 import { pidsMaxOf } from './conversions.ts'
 
 /** `pids.limit`. */

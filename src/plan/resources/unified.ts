@@ -1,7 +1,8 @@
 /** `linux.resources.unified`: files of cgroup v2 by name. */
 import type { LinuxResources } from '../../../spec/generated/config.ts'
 import { type Pointer, SpecError } from '../../base/errors.ts'
-import { type CgroupWrite, segment } from './cgroup-write.ts'
+import { segment } from '../../base/pointer.ts'
+import type { CgroupWrite } from './cgroup-write.ts'
 
 /**
  * Files that act instead of limiting. With them a configuration could pull processes of the host
@@ -18,7 +19,8 @@ const ACTING = new Set(['cgroup.procs', 'cgroup.threads', 'cgroup.kill', 'cgroup
 export function planUnified({ unified = {} }: LinuxResources, at: Pointer): CgroupWrite[] {
   return Object.entries(unified).map(([file, value]): CgroupWrite => {
     const pointer = `${at}/unified/${segment(file)}`
-    checkName(file, pointer)
+    const problem = unifiedNameProblem(file)
+    if (problem !== undefined) throw new SpecError(problem, pointer)
     if (value.includes('\0')) {
       throw new SpecError(`unified resource ${JSON.stringify(file)} contains nul byte`, pointer)
     }
@@ -27,12 +29,16 @@ export function planUnified({ unified = {} }: LinuxResources, at: Pointer): Cgro
   })
 }
 
-function checkName(file: string, pointer: Pointer): void {
-  const refuse = (what: string): SpecError =>
-    new SpecError(`unified resource ${JSON.stringify(file)} ${what}`, pointer)
-  if (file.includes('/')) throw refuse('must be a file name (no slashes)')
+/** What is wrong with the name of an entry; undefined if nothing is (threat T-29). */
+export function unifiedNameProblem(file: string): string | undefined {
+  const what = whatIsWrong(file)
+  return what && `unified resource ${JSON.stringify(file)} ${what}`
+}
+
+function whatIsWrong(file: string): string | undefined {
+  if (file.includes('/')) return 'must be a file name (no slashes)'
   if (!/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$/.test(file)) {
-    throw refuse('must be in the form CONTROLLER.PARAMETER')
+    return 'must be in the form CONTROLLER.PARAMETER'
   }
-  if (ACTING.has(file)) throw refuse('is not a limit')
+  return ACTING.has(file) ? 'is not a limit' : undefined
 }

@@ -1,4 +1,4 @@
-import { readFile } from '../sys/file.ts'
+import { readFile } from './file.ts'
 
 /** False in the initial user namespace, which maps every id to itself. @see user_namespaces(7) */
 export function inUserNamespace(): boolean {
