@@ -137,6 +137,14 @@ t.test('an update that fails changes nothing', { skip }, async (t) => {
   })
 })
 
+t.test('an update that fails sets no limit where there was none', { skip }, async (t) => {
+  const { b, limits } = await limited(t)
+  const before = [limits.memory(), limits.pids(), limits.cpu()]
+  const args = ['--memory', '50M', '--pids-limit', '20', '--cpu-period', '100']
+  t.match(await b.tsrun('update', ...args, b.id), { code: 1, stderr: /invalid argument/ })
+  t.same([limits.memory(), limits.pids(), limits.cpu()], before)
+})
+
 t.test('a container is updated whatever it does, unless it has ended', { skip }, async (t) => {
   const b = await withBundle(t)
   t.match(await b.tsrun('update', '--pids-limit', '5', b.id), { code: 1, stderr: /does not exist/ })

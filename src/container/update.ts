@@ -5,8 +5,11 @@ import { stringifyExact } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import { loadResources, loadSpec } from '../bundle/load.ts'
 import { validateResources } from '../bundle/validate.ts'
+import { currentLimits } from '../cgroup/current-limits.ts'
 import { driverOf } from '../cgroup/driver.ts'
+import { applyResources } from '../cgroup/resources.ts'
 import { mergeResources } from '../plan/resources/merge.ts'
+import { planResources } from '../plan/resources/resources.ts'
 import type { State } from './state.ts'
 import { statusOf } from './status.ts'
 import { Store } from './store.ts'
@@ -66,16 +69,20 @@ async function apply(
   update: Update,
   log: Log,
 ): Promise<void> {
-  const driver = await driverOf(state.cgroup)
+  const { cgroup } = state
+  const driver = await driverOf(cgroup)
+  const before = currentLimits(cgroup, planResources(written, cgroup.mode, ''))
   try {
-    if (Object.keys(written).length > 0) driver.update(state.cgroup, written, log)
+    if (Object.keys(written).length > 0) driver.update(cgroup, written, log)
     if (update.l3CacheSchema !== '' || update.memBwSchema !== '') {
       const { updateResctrl } = await import('../resctrl/resctrl.ts')
       updateResctrl(state.resctrl, update)
     }
   } catch (error) {
     try {
-      driver.update(state.cgroup, former, log)
+      driver.update(cgroup, former, log)
+      // with what was not configured before, too
+      applyResources(cgroup, before)
     } catch (second) {
       log.warning(`unable to set the former limits again: ${messageOf(second)}`)
     }
