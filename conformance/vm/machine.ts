@@ -19,6 +19,7 @@ export interface MachineOptions {
   readonly onOutput: (chunk: Buffer) => void
   readonly onError: (chunk: Buffer) => void
   readonly timeoutSeconds: number
+  readonly cgroups: keyof typeof CGROUPS
 }
 
 /** The machine did not come as far as the end of its command. */
@@ -33,7 +34,14 @@ const FIRST_WORDS_SECONDS = 10
 const MEMORY = '3G'
 const KERNEL_ARGUMENTS =
   'console=ttyS0 quiet loglevel=3 panic=-1 oops=panic reboot=t mitigations=off psi=1 ' +
-  'cgroup_no_v1=all systemd.show_status=false'
+  'systemd.show_status=false'
+
+/** How systemd mounts the hierarchies, by kernel arguments. @see systemd(1) */
+export const CGROUPS = {
+  v2: 'cgroup_no_v1=all',
+  hybrid: 'systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=0',
+  v1: 'systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller=1',
+} as const
 
 /** Names of the ports, in the order that guest/job knows them by: /dev/vport0p1 is the first. */
 const PORTS = ['output', 'errors', 'result'] as const
@@ -49,7 +57,7 @@ function qemuArguments(options: MachineOptions, directory: string): string[] {
     ...['-m', MEMORY, '-smp', String(Math.min(availableParallelism(), 4))],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-kernel', join(images, 'kernel'), '-initrd', join(images, 'initrd')],
-    ...['-append', KERNEL_ARGUMENTS],
+    ...['-append', `${KERNEL_ARGUMENTS} ${CGROUPS[options.cgroups]}`],
     ...drives.flatMap((drive) => ['-drive', drive]),
     ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
     ...['-device', 'virtio-serial-pci'],

@@ -9,7 +9,14 @@ import { join, resolve } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
 import { parseArgs } from 'node:util'
 import { TestReport } from '../../bin/test-report.ts'
-import { hasKvm, MachineError, type MachineOptions, makeDisk, runMachine } from './machine.ts'
+import {
+  type CGROUPS,
+  hasKvm,
+  MachineError,
+  type MachineOptions,
+  makeDisk,
+  runMachine,
+} from './machine.ts'
 import { bundledName, type Job, ROOT, stage, stageTests } from './stage.ts'
 
 const USAGE = `usage: npm run test:vm -- [OPTION]... [FILE]... [-- COMMAND [ARGUMENT]...]
@@ -17,12 +24,14 @@ const USAGE = `usage: npm run test:vm -- [OPTION]... [FILE]... [-- COMMAND [ARGU
   COMMAND          to be run in the root of the repository instead of the tests
   --user           as the user "tester", below its own systemd, instead of as root
   --env NAME=VALUE a variable for the tests or the command (may be repeated)
+  --cgroups MODE   v2 (the default), hybrid or v1
   --timeout SECS   for the whole machine (default 1800)
 Variables: TSRUN (a built program, instead of building one), TSRUN_VM_DIR (for the image).`
 
 const OPTIONS = {
   user: { type: 'boolean', default: false },
   env: { type: 'string', multiple: true, default: [] as string[] },
+  cgroups: { type: 'string', default: 'v2' },
   timeout: { type: 'string', default: '1800' },
   help: { type: 'boolean', default: false },
 } as const
@@ -49,7 +58,7 @@ function builtProgram(): string {
   return join(ROOT, 'dist/tsrun')
 }
 
-type Machine = Pick<MachineOptions, 'images' | 'timeoutSeconds'>
+type Machine = Pick<MachineOptions, 'images' | 'timeoutSeconds' | 'cgroups'>
 type Takers = Pick<MachineOptions, 'onOutput' | 'onError'>
 
 /** Stages, boots, runs. @returns the command's exit code */
@@ -118,6 +127,11 @@ function findFiles(patterns: readonly string[]): string[] {
   return found.map((file) => join(ROOT, file))
 }
 
+function cgroupsMode(word: string): keyof typeof CGROUPS {
+  if (word === 'v2' || word === 'hybrid' || word === 'v1') return word
+  throw new Error(`--cgroups ${word}: v2, hybrid or v1`)
+}
+
 async function main(words: readonly string[]): Promise<number> {
   const end = words.indexOf('--')
   const command = end < 0 ? [] : words.slice(end + 1)
@@ -132,7 +146,11 @@ async function main(words: readonly string[]): Promise<number> {
   }
   const images = imageDirectory()
   mustRun(join(import.meta.dirname, 'build'), images)
-  const machine = { images, timeoutSeconds: Number(values.timeout) }
+  const machine = {
+    images,
+    timeoutSeconds: Number(values.timeout),
+    cgroups: cgroupsMode(values.cgroups),
+  }
   const defaults = command.length > 0 ? [] : DEFAULT_FILES
   const files = findFiles(positionals.length > 0 ? positionals : defaults)
   const job: Job = {

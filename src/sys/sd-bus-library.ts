@@ -6,9 +6,11 @@ import { at, room, text } from './memory.ts'
 /** How many parameters each function has; the variadic ones are not used. */
 const SD_BUS = {
   sd_bus_error_free: 1,
+  sd_bus_close: 1,
   sd_bus_flush_close_unref: 1,
   sd_bus_call: 5,
   sd_bus_get_property_string: 7,
+  sd_bus_is_ready: 1,
   sd_bus_message_append_array: 4,
   sd_bus_message_append_basic: 3,
   sd_bus_message_close_container: 1,
@@ -23,6 +25,7 @@ const SD_BUS = {
   sd_bus_process: 2,
   sd_bus_set_address: 2,
   sd_bus_start: 1,
+  sd_bus_unref: 1,
   sd_bus_wait: 2,
 } as const
 

@@ -1,7 +1,10 @@
 /** A bus of the test's own: systemd is not needed. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import t from 'tap'
 import { Bus, type BusObject } from './sd-bus.ts'
 import { sdBus } from './sd-bus-library.ts'
@@ -119,4 +122,20 @@ t.test('Bus.openSocket() says which socket is not there', { skip }, (t) => {
   const path = `${t.testdir()}/no socket`
   t.throws(() => Bus.openSocket(path), { code: 'ENOENT', message: /sd_bus_start .*no socket/ })
   t.end()
+})
+
+t.test('Bus.open() does not wait for ever for a bus that does not answer', { skip }, async (t) => {
+  // the path of a socket is short
+  const directory = mkdtempSync(join(tmpdir(), 'tsrun-'))
+  const path = join(directory, 'bus')
+  const silent = createServer(() => {})
+  await new Promise<void>((resolve) => silent.listen(path, resolve))
+  const address = process.env.DBUS_SESSION_BUS_ADDRESS
+  process.env.DBUS_SESSION_BUS_ADDRESS = `unix:path=${path}`
+  t.teardown(() => {
+    process.env.DBUS_SESSION_BUS_ADDRESS = address
+    silent.close()
+    rmSync(directory, { recursive: true })
+  })
+  t.throws(() => Bus.open('user', 50), { name: 'SyscallError', code: 'ETIMEDOUT' })
 })

@@ -32,7 +32,8 @@ export interface BusArguments {
   readonly values: readonly BusValue[]
 }
 
-const CALL_LIMIT_US = 30_000_000
+/** How long an answer may take. */
+const ANSWER_LIMIT_MS = 30_000
 const NO_ARGUMENTS: BusArguments = { signature: '', values: [] }
 /** sd_bus_error: two strings and an integer. */
 const ERROR_SIZE = 24
@@ -56,14 +57,18 @@ export class Bus implements Disposable {
    * Connects to the bus of the system or, by DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR, of the
    * user.
    *
-   * @throws {SyscallError} ENOENT, ECONNREFUSED: there is none; ENOMEDIUM: neither variable is set
+   * @param limitMs - how long the other side may take to answer
+   * @throws {SyscallError} ENOENT, ECONNREFUSED: there is none; ENOMEDIUM: neither variable is set;
+   *   ETIMEDOUT
    */
-  static open(kind: 'system' | 'user'): Bus {
+  static open(kind: 'system' | 'user', limitMs = ANSWER_LIMIT_MS): Bus {
     const result = alloc(8)
     const { sd_bus_open_system, sd_bus_open_user } = sdBus()
     const open = kind === 'system' ? sd_bus_open_system : sd_bus_open_user
     check(`sd_bus_open_${kind}`, open(at(result)))
-    return new Bus(get64(result), true)
+    const bus = new Bus(get64(result), true)
+    bus.#expectReady(`sd_bus_open_${kind}`, limitMs)
+    return bus
   }
 
   /**
@@ -83,11 +88,35 @@ export class Bus implements Disposable {
       const set = sd_bus_set_address(bus.#address, str(`unix:path=${escaped}`))
       check('sd_bus_set_address', set)
       checkSyscall('sd_bus_start', path, sd_bus_start(bus.#address))
-      return bus
     } catch (error) {
       bus.close()
       throw error
     }
+    bus.#expectReady('sd_bus_start', ANSWER_LIMIT_MS)
+    return bus
+  }
+
+  /** Waits until the other side knows us: sd-bus on its own would wait for that without an end. */
+  #expectReady(doing: string, limitMs: number): void {
+    const { sd_bus_is_ready, sd_bus_process } = sdBus()
+    const deadlineMs = performance.now() + limitMs
+    try {
+      while (check(doing, sd_bus_is_ready(this.#address)) === 0) {
+        if (check(doing, sd_bus_process(this.#address, 0)) > 0) continue
+        if (!this.#wait(deadlineMs)) throw failure(doing, '', -E.TIMEDOUT)
+      }
+    } catch (error) {
+      this.#abandon()
+      throw error
+    }
+  }
+
+  /** Closes without sending what is left: the other side does not listen. */
+  #abandon(): void {
+    const { sd_bus_close, sd_bus_unref } = sdBus()
+    sd_bus_close(this.#address)
+    sd_bus_unref(this.#address)
+    this.#address = 0
   }
 
   close(): void {
@@ -129,7 +158,7 @@ export class Bus implements Disposable {
       appendAll(request, signature, values, check)
       const answer = alloc(8)
       this.#expectGood((error) =>
-        sd_bus_call(this.#address, request, CALL_LIMIT_US, error, at(answer)),
+        sd_bus_call(this.#address, request, ANSWER_LIMIT_MS * 1000, error, at(answer)),
       )
       reply = get64(answer)
       return result === undefined ? undefined : readBasic(reply, result, check)
