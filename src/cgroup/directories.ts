@@ -2,10 +2,14 @@
 import { ContainerError, messageOf } from '../base/errors.ts'
 import { parentPath } from '../base/paths.ts'
 import type { CgroupPath, CgroupPlan } from '../plan/cgroup.ts'
-import { isErrno } from '../sys/check.ts'
+import { check, isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
+import { S } from '../sys/ffi.ts'
 import { flock, fstat, LOCK, mkdir, O, open, readFile, writeFile } from '../sys/file.ts'
+import { str } from '../sys/memory.ts'
+import { NR } from '../sys/numbers.ts'
+import { sleepMs } from '../sys/signal.ts'
 import { enableControllers, joinThreadedMode } from './controllers.ts'
 import { isFrozen } from './freezer.ts'
 import { parseProcCgroup } from './probe.ts'
@@ -146,6 +150,27 @@ export function openMembership(plan: CgroupPlan, unified: boolean): Fd[] {
     )
 }
 
+/** A cgroup v2 whose kind is about to change refuses for a moment. */
+const ENTER_TRIES = 5
+const ENTER_WAIT_MS = 30
+
+/**
+ * Writes a process id into what `openMembership` has opened.
+ *
+ * @param pid - `0` stands for the process that writes
+ * @throws {SyscallError}
+ */
+export function enterCgroup(membership: Fd, pid: string): void {
+  for (let tries = 1; ; tries++) {
+    const result = S(NR.write, membership.number, str(pid), pid.length)
+    if (result !== -E.INVAL || tries === ENTER_TRIES) {
+      check('write', `${pid} to ${membership.label}`, result)
+      return
+    }
+    sleepMs(ENTER_WAIT_MS)
+  }
+}
+
 /**
  * Puts another process into the cgroups that it is not in yet.
  *
@@ -156,7 +181,9 @@ export function enterDirectories(plan: CgroupPlan, pid: number): void {
   const now = parseProcCgroup(readFile(undefined, `/proc/${pid}/cgroup`))
   for (const { controllers, mountPoint, path } of plan.paths) {
     const at = now.find((entry) => entry.controllers === controllers)?.path
-    if (`${mountPoint}${at}` !== path) writeFile(undefined, `${path}/cgroup.procs`, `${pid}`)
+    if (`${mountPoint}${at}` === path) continue
+    using membership = open(undefined, `${path}/cgroup.procs`, O.WRONLY)
+    enterCgroup(membership, `${pid}`)
   }
 }
 

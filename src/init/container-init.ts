@@ -3,6 +3,7 @@
  * with one thread: everything here is synchronous, loads nothing, and ends in `launch` or `exit`.
  */
 import { messageOf } from '../base/errors.ts'
+import { enterCgroup } from '../cgroup/directories.ts'
 import type { ContainerPlan } from '../plan/container-plan.ts'
 import type { Step, StepName, StepOf } from '../plan/steps.ts'
 import { makeDevice, makeDeviceLinks } from '../rootfs/device.ts'
@@ -100,7 +101,7 @@ function enter(inherited: Inheritance): void {
   blockOnly([])
   for (const fd of inherited.close) fd.close()
   for (const procs of inherited.membership) {
-    check('write', `0 to ${procs.label}`, S(NR.write, procs.number, str('0'), 1))
+    enterCgroup(procs, '0')
     procs.close()
   }
   if (inherited.isPlaced) awaitRecorded(inherited.sync)

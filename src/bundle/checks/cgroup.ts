@@ -1,6 +1,7 @@
 import type { LinuxResources, Spec } from '../../../spec/generated/config.ts'
 import type { Pointer } from '../../base/errors.ts'
 import { segment } from '../../base/pointer.ts'
+import { ignoredResources } from '../../plan/resources/resources.ts'
 import { unifiedNameProblem } from '../../plan/resources/unified.ts'
 import type { Report, SpecFacts } from '../problem.ts'
 
@@ -39,6 +40,10 @@ export function checkResources(
   checkDeviceRules(resources, `${at}/devices`, report)
   checkUnified(resources, `${at}/unified`, report, facts)
   checkMemory(resources, `${at}/memory`, report, facts)
+  const mode = facts.cgroupVersion === 2 ? 'v2' : 'v1'
+  for (const { pointer, message } of ignoredResources(resources, mode, at)) {
+    report(pointer, message, 'warning')
+  }
   const idle = resources.cpu?.idle
   if (idle !== undefined && Number(idle) !== 0 && Number(idle) !== 1) {
     report(`${at}/cpu/idle`, `found number ${idle}, allowed: 0 or 1`)
