@@ -225,15 +225,17 @@ function openDirectory(root: string, id: string): Fd | undefined {
 
 function makeContainerDirectory(root: string, id: string): void {
   const path = `${root}/${id}`
-  try {
-    mkdir(undefined, path, CONTAINER_MODE)
-  } catch (error) {
-    if (isErrno(error, E.EXIST)) {
-      throw new ContainerError('exists', 'container with given ID already exists')
+  for (;;) {
+    try {
+      mkdir(undefined, path, CONTAINER_MODE)
+      return
+    } catch (error) {
+      if (isErrno(error, E.EXIST)) {
+        throw new ContainerError('exists', 'container with given ID already exists')
+      }
+      if (!isErrno(error, E.NOENT)) throw error
+      makeRoot(root)
     }
-    if (!isErrno(error, E.NOENT)) throw error
-    makeRoot(root)
-    mkdir(undefined, path, CONTAINER_MODE)
   }
 }
 
