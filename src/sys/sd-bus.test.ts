@@ -119,7 +119,8 @@ t.test(
 )
 
 t.test('Bus.openSocket() says which socket is not there', { skip }, (t) => {
-  const path = `${t.testdir()}/no socket`
+  // the path of a socket is short
+  const path = '/run/no socket'
   t.throws(() => Bus.openSocket(path), { code: 'ENOENT', message: /sd_bus_start .*no socket/ })
   t.end()
 })
