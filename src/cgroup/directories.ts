@@ -6,7 +6,7 @@ import { check, isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
 import { S } from '../sys/ffi.ts'
-import { flock, fstat, LOCK, mkdir, O, open, readFile, writeFile } from '../sys/file.ts'
+import { flock, fstat, LOCK, mkdir, O, open, readFile, statIfAny, writeFile } from '../sys/file.ts'
 import { str } from '../sys/memory.ts'
 import { NR } from '../sys/numbers.ts'
 import { sleepMs } from '../sys/signal.ts'
@@ -60,8 +60,8 @@ export function makeDirectories(
   let inode = 0
   try {
     for (const cgroup of ownPaths(plan)) {
-      makePath(cgroup, cgroup.path, made)
-      if (inode === 0) inode = claim(cgroup, isOccupied || made.includes(cgroup.path))
+      if (inode === 0) inode = claim(cgroup, isOccupied, made)
+      else makePath(cgroup, cgroup.path, made)
       if (plan.mode === 'v2') passControllersOn(cgroup, made, needsDomain)
     }
     return { made, inode }
@@ -72,22 +72,44 @@ export function makeDirectories(
 }
 
 /**
- * Locks the directory for this process, and makes sure that it is free unless that `isKnown`.
+ * Makes the directory, locks it for this process, and makes sure that it is free unless that is known.
  *
+ * @param made - what was missing is added
  * @returns its inode number
  */
-function claim(cgroup: CgroupPath, isKnown: boolean): number {
-  // never closed: the lock ends with this process
-  const directory = open(undefined, cgroup.path, O.RDONLY | O.DIRECTORY)
-  try {
-    flock(directory, LOCK.EX | LOCK.NB)
-  } catch (error) {
-    if (!isErrno(error, E.AGAIN)) throw error
-    throw busy('is not empty: another container is being created in it')
+function claim(cgroup: CgroupPath, isOccupied: boolean, made: string[]): number {
+  for (;;) {
+    makePath(cgroup, cgroup.path, made)
+    // never closed: the lock ends with this process
+    const directory = openIfThere(cgroup.path)
+    if (directory === undefined) continue
+    try {
+      flock(directory, LOCK.EX | LOCK.NB)
+    } catch (error) {
+      if (!isErrno(error, E.AGAIN)) throw error
+      // whoever was faster uses what was made here
+      made.length = 0
+      throw busy('is not empty: another container is being created in it')
+    }
+    const { ino } = fstat(directory)
+    // whoever held the lock may have removed it
+    if (statIfAny(undefined, cgroup.path)?.ino !== ino) {
+      directory.close()
+      continue
+    }
+    // who made it meanwhile may have filled it before the lock
+    if (!isOccupied) expectIdle({ paths: [cgroup] })
+    return ino
   }
-  // who made it meanwhile may have filled it before the lock
-  if (!isKnown) expectIdle({ paths: [cgroup] })
-  return fstat(directory).ino
+}
+
+function openIfThere(path: string): Fd | undefined {
+  try {
+    return open(undefined, path, O.RDONLY | O.DIRECTORY)
+  } catch (error) {
+    if (isErrno(error, E.NOENT)) return undefined
+    throw error
+  }
 }
 
 /** Makes `path`, and what is missing above it. */
