@@ -1,7 +1,7 @@
 import type { Spec } from '../../../spec/generated/config.ts'
 import { messageOf } from '../../base/errors.ts'
+import { parseIdList } from '../../base/id-list.ts'
 import { segment } from '../../base/pointer.ts'
-import { parseIdList } from '../id-list.ts'
 import { namespaceOf, type Report, refuseNul, type SpecFacts } from '../problem.ts'
 
 const PROPAGATIONS = ['', 'private', 'shared', 'slave', 'unbindable']

@@ -1,6 +1,6 @@
 import type { CpuAffinity, IoPriority, Scheduler } from '../../../spec/generated/config.ts'
 import { messageOf, type Pointer } from '../../base/errors.ts'
-import { parseIdList } from '../id-list.ts'
+import { parseIdList } from '../../base/id-list.ts'
 import type { Report } from '../problem.ts'
 
 const POLICIES = 'OTHER FIFO RR BATCH ISO IDLE DEADLINE'
