@@ -16,7 +16,8 @@ const CAPABILITY_VERSION_3 = 0x20080522
 const SETS_SIZE = 24
 
 /**
- * Makes exactly these capabilities effective; permitted and inheritable ones stay as they are.
+ * Makes exactly those of these capabilities effective that are permitted; permitted and inheritable
+ * ones stay as they are.
  *
  * @param words - the set's two 32-bit words
  * @see capset(2)

@@ -290,6 +290,11 @@ function writeWhole(fd: Fd, offset: number, length: number): void {
   }
 }
 
+/** The next read or write is at the beginning. @see lseek(2) */
+export function seekToStart(fd: Fd): void {
+  check('lseek', fd.label, S(NR.lseek, fd.number, 0, 0))
+}
+
 /** Opens an existing file and writes `data` with one write(2), as kernel files want it. */
 export function writeFile(dir: Dir, path: string, data: string): void {
   using fd = open(dir, path, O.WRONLY)
@@ -328,7 +333,7 @@ function readEntries(fd: Fd, wanted: (type: number) => boolean): string[] {
   }
 }
 
-export const LOCK = { EX: 2, NB: 4, UN: 8 } as const
+export const LOCK = { SH: 1, EX: 2, NB: 4, UN: 8 } as const
 
 /**
  * Locks an open file description, waiting for who holds the lock (not with NB), or unlocks it.

@@ -1,7 +1,7 @@
 import { check, failure, retry } from './check.ts'
 import { E } from './errno.ts'
 import { Fd } from './fd.ts'
-import { S } from './ffi.ts'
+import { addressOf, S } from './ffi.ts'
 import { AT } from './file.ts'
 import { alloc, arena, at, put64, room, str, view } from './memory.ts'
 import { NR } from './numbers.ts'
@@ -59,6 +59,8 @@ export interface Exit {
   readonly pid: number
   /** The exit status, or 128 + the signal's number. */
   readonly code: number
+  /** What killed it; 0 if it has exited. */
+  readonly signal: number
 }
 
 const WNOHANG = 1
@@ -76,7 +78,8 @@ export function waitFor(pid: number, wait = true): Exit | undefined {
   const got = retry(() => S(NR.wait4, pid, at(status), wait ? 0 : WNOHANG, 0))
   if (check('wait4', `${pid}`, got) === 0) return undefined
   const word = view.getInt32(status, true)
-  return { pid: got, code: (word & 0x7f) === 0 ? (word >> 8) & 0xff : 128 + (word & 0x7f) }
+  const signal = word & 0x7f
+  return { pid: got, code: signal === 0 ? (word >> 8) & 0xff : 128 + signal, signal }
 }
 
 /** A descriptor that means this process, whatever happens to its number. @see pidfd_open(2) (Linux 5.3) */
@@ -112,6 +115,47 @@ export function setUndumpable(): void {
 /** Replaces the program by an executable file that is open. Returns only by an error. @see execveat(2) */
 export function execFd(fd: Fd, argv: number, envp: number): never {
   throw failure('execveat', fd.label, S(NR.execveat, fd.number, str(''), argv, envp, AT.EMPTY_PATH))
+}
+
+/**
+ * Replaces the program.
+ *
+ * @param path - absolute; nothing is searched
+ * @returns only if it fails: the error number
+ * @see execve(2)
+ */
+export function execve(path: string, argv: readonly string[], env: readonly string[]): number {
+  const held: Uint8Array[] = []
+  const place = (bytes: Uint8Array): number => {
+    held.push(bytes)
+    return addressOf(bytes)
+  }
+  const vector = (strings: readonly string[]): number => {
+    const words = new BigUint64Array(strings.length + 1)
+    strings.forEach((string, i) => {
+      words[i] = BigInt(place(Buffer.from(`${string}\0`)))
+    })
+    return place(new Uint8Array(words.buffer))
+  }
+  const result = S(NR.execve, place(Buffer.from(`${path}\0`)), vector(argv), vector(env))
+  // the memory is needed until here
+  return held.length > 0 ? -result : 0
+}
+
+const RLIMIT_NOFILE = 7
+
+/** Sets how many descriptors this process may open; a refusal leaves it as it is. @see prlimit(2) */
+export function limitDescriptors(soft: bigint, hard: bigint): void {
+  const limit = alloc(16)
+  put64(limit, soft)
+  put64(limit + 8, hard)
+  S(NR.prlimit64, 0, RLIMIT_NOFILE, at(limit), 0)
+}
+
+/** An empty file in memory, to read and write. @see memfd_create(2) */
+export function memoryFile(label: string): Fd {
+  const result = S(NR.memfd_create, str(label), MFD_CLOEXEC)
+  return new Fd(check('memfd_create', label, result), label)
 }
 
 const MFD_CLOEXEC = 1

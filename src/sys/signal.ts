@@ -74,24 +74,15 @@ export function blockOnly(signals: readonly number[]): void {
   check('rt_sigprocmask', '', S(NR.rt_sigprocmask, SIG_SETMASK, putSet(signals), 0, SIGSET_SIZE))
 }
 
-/** Every signal that can be blocked and passed on, but for those the kernel raises for faults. */
+/**
+ * Every signal that can be blocked and passed on. Those that the kernel raises for a fault end a
+ * process that blocks them, as they should; those that the engine and the C library use to speak to
+ * their threads, they do not use in a process that has one.
+ */
 export function relayable(): number[] {
   const signals: number[] = []
   for (let signal = 1; signal <= LAST_SIGNAL; signal++) {
-    const reserved: readonly number[] = [
-      SIG.ILL,
-      SIG.TRAP,
-      SIG.ABRT,
-      SIG.BUS,
-      SIG.FPE,
-      SIG.KILL,
-      SIG.SEGV,
-      SIG.STOP,
-      SIG.SYS,
-      SIG.PWR,
-    ]
-    // 32 and 33 belong to the C library
-    if (!reserved.includes(signal) && signal !== 32 && signal !== 33) signals.push(signal)
+    if (signal !== SIG.KILL && signal !== SIG.STOP) signals.push(signal)
   }
   return signals
 }

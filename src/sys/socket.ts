@@ -58,17 +58,18 @@ export function receive(fd: Fd): Uint8Array {
 export const POLL = { IN: 1, OUT: 4, ERR: 8, HUP: 16 } as const
 
 /**
- * Waits until a descriptor is readable or closed.
+ * Waits until something happens on a descriptor.
  *
+ * @param wanted - each with the `POLL` events to wait for; ERR and HUP always count
  * @param timeoutMs - absent means for ever
  * @returns the events of each descriptor, all 0 after a timeout or a signal
  * @see ppoll(2)
  */
-export function pollIn(fds: readonly Fd[], timeoutMs?: number): number[] {
-  const table = alloc(fds.length * 8)
-  fds.forEach((fd, i) => {
+export function poll(wanted: readonly (readonly [Fd, number])[], timeoutMs?: number): number[] {
+  const table = alloc(wanted.length * 8)
+  wanted.forEach(([fd, events], i) => {
     view.setInt32(table + i * 8, fd.number, true)
-    view.setInt16(table + i * 8 + 4, POLL.IN, true)
+    view.setInt16(table + i * 8 + 4, events, true)
   })
   let timeout = 0
   if (timeoutMs !== undefined) {
@@ -77,6 +78,14 @@ export function pollIn(fds: readonly Fd[], timeoutMs?: number): number[] {
     put64(time + 8, Math.round((timeoutMs % 1000) * 1_000_000))
     timeout = at(time)
   }
-  const got = S(NR.ppoll, at(table), fds.length, timeout, 0, 8)
-  return fds.map((_, i) => (got > 0 ? view.getInt16(table + i * 8 + 6, true) : 0))
+  const got = S(NR.ppoll, at(table), wanted.length, timeout, 0, 8)
+  return wanted.map((_, i) => (got > 0 ? view.getInt16(table + i * 8 + 6, true) : 0))
+}
+
+/** As `poll`, until one is readable or closed. */
+export function pollIn(fds: readonly Fd[], timeoutMs?: number): number[] {
+  return poll(
+    fds.map((fd) => [fd, POLL.IN]),
+    timeoutMs,
+  )
 }
