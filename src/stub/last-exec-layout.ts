@@ -24,4 +24,11 @@ export const ROW_SIZE: number = ROW_WORDS * 8
 export const LAST_ERROR = 133
 
 /** Modes as the code knows them. */
-export const MODE = { ignore: 0, fatal: 1, warn: 2, final: 3, 'fatal-or-zero': 4 } as const
+export const MODE = {
+  ignore: 0,
+  fatal: 1,
+  warn: 2,
+  final: 3,
+  'fatal-or-zero': 4,
+  fork: 5,
+} as const

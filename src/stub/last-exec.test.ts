@@ -12,6 +12,10 @@ const AT_FDCWD = -100
 const O_CREAT_WRONLY = 0o101
 const ENOENT = 2
 const EBADF = 9
+const EINVAL = 22
+const SIGCHLD = 17
+/** Refused without CLONE_VM. */
+const CLONE_SIGHAND_ALONE = 0x800 | SIGCHLD
 const MISSING: Arg = { string: '/nonexistent/file' }
 
 function say(text: string): NamedRow {
@@ -97,6 +101,29 @@ for (const runner of RUNNERS) {
     const failed = runRows(runner, stub, [['read', [77, buffer, 8], 'fatal-or-zero']])
     t.same(decodeRecord(failed.report), { row: 0, errno: EBADF })
   })
+
+  t.test(
+    `${machine}: a fork goes on in the child, and the parent tells of it`,
+    options,
+    async (t) => {
+      const stub = join(t.testdir(), 'stub')
+      const parent = runRows(runner, stub, [
+        ['clone', [SIGCHLD], 'fork'],
+        say('child'),
+        ['exitGroup', [7]],
+      ])
+      t.match(parent, { status: 255, stdout: 'child', stderr: '' })
+      const { row, errno } = decodeRecord(parent.report)
+      t.equal(row, 0)
+      t.ok(errno < 0, 'its process id, negated')
+      const failed = runRows(runner, stub, [
+        ['clone', [CLONE_SIGHAND_ALONE], 'fork'],
+        say('not reached'),
+      ])
+      t.match(failed, { status: 255, stdout: '' })
+      t.same(decodeRecord(failed.report), { row: 0, errno: EINVAL })
+    },
+  )
 
   t.test(`${machine}: exit 255 although nobody reads the report`, options, async (t) => {
     const dir = t.testdir()

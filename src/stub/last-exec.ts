@@ -149,7 +149,7 @@ export function buildLastExec(machine: Machine, program: Program): Uint8Array {
 
 /**
  * What a stub has written to its `reportFd`: the index of the row, and the positive error number
- * (0: a `fatal-or-zero` row returned 0).
+ * (0: a `fatal-or-zero` row returned 0), or of a `fork` row the child's process id, negated.
  *
  * @param record - 16 bytes
  * @throws {RangeError} not a record
@@ -158,6 +158,6 @@ export function decodeRecord(record: Uint8Array): { row: number; errno: number }
   const view = new DataView(record.buffer, record.byteOffset, record.byteLength)
   const row = (Number(view.getBigUint64(0, true)) - layout.ROWS) / layout.ROW_SIZE
   const errno = -view.getInt32(8, true)
-  if (!Number.isInteger(row) || row < 0 || errno < 0) throw new RangeError('not a record')
+  if (!Number.isInteger(row) || row < 0) throw new RangeError('not a record')
   return { row, errno: errno + 0 }
 }

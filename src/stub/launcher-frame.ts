@@ -45,8 +45,10 @@ export const NOFILE: number = 64
 export const MOUNT: number = 128
 /** Offset where v1 is kept while the number is written. */
 export const ENVIRONMENT: number = 176
+/** Offset of `TSRUN_FREE=...`. */
+export const FREE: number = 184
 /** Offset of `TSRUN_LIB=...`. */
-export const LIBRARY: number = 192
+export const LIBRARY: number = 224
 /** Offset of the engine's path. */
 export const ENGINE: number = LIBRARY + PATH_MAX + 32
 /** Offset of the room in which an error message is put together. */

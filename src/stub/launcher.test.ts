@@ -125,6 +125,7 @@ for (const runner of RUNNERS) {
     t.match(limit, /^TSRUN_NOFILE=[0-9a-f]{16}:[0-9a-f]{16}$/)
     t.equal(env.shift(), `TSRUN_LIB=${dir}`)
     t.match(env.shift(), /^TSRUN_MOUNT=[0-9a-f]{16}$/)
+    t.match(env.shift(), /^TSRUN_FREE=[0-9a-f]{16}$/)
     t.same(env.splice(0, SWITCHES.length), SWITCHES)
     t.same(env.sort(), keptVariables.sort())
   })
@@ -133,6 +134,21 @@ for (const runner of RUNNERS) {
     const { tsrun, found } = install(t, runner)
     spawnSync('sh', ['-c', `ulimit -Sn 171; ulimit -Hn 4096; exec ${words(runner, tsrun)}`])
     t.equal(found().env[0], 'TSRUN_NOFILE=00000000000000ab:0000000000001000')
+  })
+
+  t.test(`${machine}: TSRUN_FREE is the caller's first free descriptor`, options, async (t) => {
+    const { tsrun, found } = install(t, runner)
+    const cases = [
+      ['3<&- 4<&- 5<&-', 3],
+      ['3</ 4<&- 5</', 4],
+      ['3</ 4</ 5</ 6<&-', 6],
+      ['<&- 3<&- 4</', 3],
+    ] as const
+    for (const [redirection, expected] of cases) {
+      const { status } = spawnSync('sh', ['-c', `exec ${words(runner, tsrun)} ${redirection}`])
+      t.equal(status, STATUS, redirection)
+      t.equal(found().env[3], `TSRUN_FREE=${`${expected}`.padStart(16, '0')}`, redirection)
+    }
   })
 
   t.test(`${machine}: closed descriptors are /dev/null in the engine`, options, async (t) => {

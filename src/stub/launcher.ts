@@ -3,7 +3,8 @@
  *
  * - with descriptors 0 to 2 open, on /dev/null where the caller had closed them;
  * - with the caller's environment less what an engine built on Bun and glibc would obey
- *   (`DROPPED`), plus what the engine needs (`TSRUN_NOFILE`, `TSRUN_LIB`, `TSRUN_MOUNT`, `SWITCHES`);
+ *   (`DROPPED`), plus what the engine needs (`TSRUN_NOFILE`, `TSRUN_LIB`, `TSRUN_MOUNT`,
+ *   `TSRUN_FREE`, `SWITCHES`);
  * - from a detached read-only mount of its directory, so that nobody who finds it under
  *   /proc/PID/exe can write it (CVE-2019-5736); the descriptor of that mount, for the addon, is
  *   left open and named in `TSRUN_MOUNT`. Where the kernel or the caller's rights do not allow
@@ -40,6 +41,7 @@ import {
   ENGINE,
   ENVIRONMENT,
   FRAME_SIZE,
+  FREE,
   frame,
   LIBRARY,
   LIMIT,
@@ -49,13 +51,16 @@ import {
   PATH_MAX,
 } from './launcher-frame.ts'
 
-/** Variables in front of the caller's: NOFILE, LIBRARY, MOUNT, the switches; more than there are. */
+/** Variables in front of the caller's: NOFILE, LIBRARY, MOUNT, FREE, the switches; more than there are. */
 const OWN_VARIABLES = 16
 
 const AT_FDCWD = -100
 const AT_EMPTY_PATH = 0x1000
 const F_GETFD = 1
+const F_DUPFD_CLOEXEC = 1030
 const O_RDWR = 2
+/** The first descriptor behind the standard streams. */
+const FIRST_FREE = 3
 const RLIMIT_NOFILE = 7
 const OPEN_TREE_CLONE = 1
 const MOUNT_ATTR_RDONLY = 1
@@ -97,7 +102,26 @@ function openStandardDescriptors(calls: Calls): Instruction[] {
     ...orFail('cannot open /dev/null'),
     label('descriptor is open'),
     add('v1', 1),
-    ...branchIf('v1', 'not-equal', 3, 'descriptor'),
+    ...branchIf('v1', 'not-equal', FIRST_FREE, 'descriptor'),
+  ]
+}
+
+/**
+ * Makes `TSRUN_FREE=<number>`, 16 hexadecimal digits: the lowest descriptor that is not the caller's.
+ * The engine could not tell its own from those that the caller has opened.
+ */
+function findFreeDescriptor(calls: Calls): Instruction[] {
+  return [
+    constant('a0', 0),
+    constant('a1', F_DUPFD_CLOEXEC),
+    constant('a2', FIRST_FREE),
+    ...systemCall(calls.fcntl),
+    ...orFail('cannot duplicate a descriptor'),
+    move('v1', 'v4'),
+    ...frame('a0', FREE),
+    address('a1', 'TSRUN_FREE='),
+    call('append'),
+    call('append hexadecimal'),
   ]
 }
 
@@ -192,7 +216,9 @@ function beginEnvironment(): Instruction[] {
     store('t0', 'v2', 8),
     ...frame('t0', MOUNT),
     store('t0', 'v2', 16),
-    add('v2', 24),
+    ...frame('t0', FREE),
+    store('t0', 'v2', 24),
+    add('v2', 32),
     address('a1', 'switches'),
     label('next switch'),
     loadByte('t0', 'a1'),
@@ -316,6 +342,7 @@ export function buildLauncher(machine: Machine): Uint8Array {
   const program = [
     ...enter(),
     ...openStandardDescriptors(calls),
+    ...findFreeDescriptor(calls),
     ...findEngine(calls),
     ...describeLimit(calls),
     constant('v1', -1),

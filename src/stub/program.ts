@@ -12,8 +12,10 @@
  * - `final`: for execve(2): prefix and error text go to fd 2, then exit 255
  * - `fatal-or-zero`: as `fatal`, and a result of 0 too (end of file: the other side is gone),
  *   with error number 0 in the record
+ * - `fork`: as `fatal`; where it succeeds, the child (its result is 0) takes the next row, and the
+ *   parent reports the child's id in a record and exits 255
  */
-export type RowMode = 'ignore' | 'fatal' | 'warn' | 'final' | 'fatal-or-zero'
+export type RowMode = 'ignore' | 'fatal' | 'warn' | 'final' | 'fatal-or-zero' | 'fork'
 
 /**
  * An argument of a system call:
