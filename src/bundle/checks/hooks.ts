@@ -1,19 +1,11 @@
 import type { Spec } from '../../../spec/generated/config.ts'
+import { HOOK_KINDS } from '../../plan/hooks.ts'
 import { type Report, refuseNul } from '../problem.ts'
-
-const HOOKS = [
-  'prestart',
-  'createRuntime',
-  'createContainer',
-  'startContainer',
-  'poststart',
-  'poststop',
-] as const
 
 /** A hook is found by absolute path: there is no search. */
 export function checkHooks(spec: Spec, report: Report): void {
   if (spec.hooks === undefined) return
-  for (const name of HOOKS) {
+  for (const name of HOOK_KINDS) {
     spec.hooks[name]?.forEach(({ path, args = [], env = [] }, index) => {
       const at = `/hooks/${name}/${index}`
       if (!path.startsWith('/') || path.includes('\0')) {
