@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { type TestBundle, withBundle } from '../testing/bundle.ts'
 import { eventually, isRunning, processesNaming, processStatus } from '../testing/kernel.ts'
 import { needsContainers } from '../testing/needs.ts'
@@ -152,4 +154,111 @@ t.test('kill never signals another process that got the pid', { skip }, async (t
   t.ok(isRunning(pid))
   t.equal(processStatus(pid, 'SigPnd'), '0000000000000000')
   process.kill(pid, 'SIGKILL')
+})
+
+const LAST_PID = '/proc/sys/kernel/ns_last_pid'
+
+/** Starts programs until one has the process id `pid`. */
+async function recycle(t: Test, pid: number): Promise<number> {
+  await eventually('it is reaped', () => !existsSync(`/proc/${pid}`))
+  for (let i = 0; i < 200; i++) {
+    writeFileSync(LAST_PID, `${pid - 1}`)
+    const child = spawn('sleep', ['1000'], { stdio: 'ignore' })
+    if (child.pid === pid) {
+      t.teardown(() => child.kill('SIGKILL'))
+      return pid
+    }
+    child.kill('SIGKILL')
+  }
+  throw new Error(`no process has got the number ${pid}`)
+}
+
+t.test(
+  'a process that has got the number of the first one is left alone (T-32)',
+  { skip: skip || (existsSync(LAST_PID) ? false : `needs ${LAST_PID}`) },
+  async (t) => {
+    const b = await withBundle(t)
+    const pid = await started(b)
+    process.kill(pid, 'SIGKILL')
+    await recycle(t, pid)
+    t.match(await b.state(), { status: 'stopped', pid: 0 })
+    for (const word of ['TERM', 'KILL', '0']) {
+      t.match(await b.tsrun('kill', b.id, word), { code: 1, stderr: /container not running/ })
+      t.equal((await b.tsrun('kill', '--all', b.id, word)).code, 0)
+    }
+    t.equal((await b.tsrun('delete', '--force', b.id)).code, 0)
+    t.ok(isRunning(pid))
+    t.equal(processStatus(pid, 'Name'), 'sleep')
+  },
+)
+
+t.test('kill KILL where the pid namespace is that of another container', { skip }, async (t) => {
+  const b = await withBundle(t, { args: ['sh', '-c', 'sleep 1000 & exec sleep 1000'] })
+  const other = await started(b)
+  const id = `${b.id}-joined`
+  b.reconfigure(({ linux }) => {
+    const rest = linux.namespaces.filter(({ type }) => type !== 'pid')
+    linux.namespaces = [...rest, { type: 'pid', path: `/proc/${other}/ns/pid` }]
+  })
+  t.equal((await b.tsrun('run', '-d', id)).code, 0)
+  const { pid } = await b.state(id)
+  await eventually('two processes', () => processesNaming(id).length === 2)
+  t.equal((await b.tsrun('kill', id, '9')).code, 0)
+  await stopped(pid)
+  t.same(processesNaming(id), [], 'with the one that it has started')
+  t.ok(isRunning(other))
+  t.equal((await b.state()).status, 'running', 'the other container runs on')
+  t.equal((await b.tsrun('delete', '--force', id)).code, 0)
+  t.equal((await b.tsrun('delete', '--force', b.id)).code, 0)
+})
+
+t.test('kill KILL of a paused container', { skip }, async (t) => {
+  const b = await withBundle(t)
+  for (const isShared of [false, true]) {
+    b.reconfigure(({ linux }) => {
+      if (isShared) linux.namespaces = linux.namespaces.filter(({ type }) => type !== 'pid')
+    })
+    const pid = await started(b)
+    t.equal((await b.tsrun('pause', b.id)).code, 0)
+    t.equal((await b.tsrun('kill', b.id, 'KILL')).code, 0)
+    await stopped(pid)
+    t.equal((await b.state()).status, 'stopped')
+    t.equal((await b.tsrun('delete', b.id)).code, 0)
+  }
+})
+
+t.test(
+  'kill without the right to',
+  { skip: skip || needsContainers('command setpriv') },
+  async (t) => {
+    const b = await withBundle(t, {
+      configure: ({ process }) => {
+        process.user = { uid: 1000, gid: 1000 }
+      },
+    })
+    const pid = await started(b)
+    const outcome = await b.shell(
+      'setpriv --bounding-set=-kill --inh-caps=-all "$TSRUN" --root "$ROOT" kill "$ID" TERM',
+    )
+    t.match(outcome, { code: 1, stderr: /unable to signal init: .*operation not permitted"\n$/ })
+    t.ok(isRunning(pid))
+  },
+)
+
+t.test('kill KILL ends many processes, and those that they start', { skip }, async (t) => {
+  const b = await withBundle(t, {
+    args: [
+      'sh',
+      '-c',
+      'for i in $(seq 300); do sleep 1000 & done; while :; do (sleep 1000 &); sleep 0.001; done',
+    ],
+    configure: ({ linux }) => {
+      linux.namespaces = linux.namespaces.filter(({ type }) => type !== 'pid')
+    },
+  })
+  const pid = await started(b)
+  await eventually('many processes', () => processesNaming(b.id).length > 300)
+  t.same(await b.tsrun('kill', b.id, 'KILL'), { code: 0, stdout: '', stderr: '' })
+  t.notOk(isRunning(pid))
+  t.same(processesNaming(b.id), [])
 })

@@ -1,9 +1,8 @@
 /** Sends a signal to a container. */
-import { ContainerError } from '../base/errors.ts'
+import { ContainerError, during, syscallErrorOf } from '../base/errors.ts'
 import { thaw } from '../cgroup/freezer.ts'
 import { killAll } from '../cgroup/kill.ts'
 import { pidfdOf } from '../process/identity.ts'
-import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import { pidfdSendSignal } from '../sys/process.ts'
 import { SIG } from '../sys/signal.ts'
@@ -32,9 +31,9 @@ export function killContainer(root: string, id: string, signal: number, all: boo
     throw new ContainerError('not-running', 'container not running')
   }
   try {
-    pidfdSendSignal(pidfd, signal)
+    during('unable to signal init', () => pidfdSendSignal(pidfd, signal))
   } catch (error) {
-    if (!isErrno(error, E.SRCH)) throw error
+    if (syscallErrorOf(error)?.errno !== E.SRCH) throw error
     if (!all) throw new ContainerError('not-running', 'container not running')
   }
   // a frozen process takes no signal until it is thawed
