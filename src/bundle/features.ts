@@ -1,6 +1,7 @@
 import type { Features } from '../../spec/generated/features.ts'
 import { SPEC_VERSION } from '../base/version.ts'
 import { CAPABILITIES } from '../plan/capabilities.ts'
+import { HOOK_KINDS } from '../plan/hooks.ts'
 
 /** Sorted; `idmap` and `ridmap` are understood too, but runc does not list them. */
 const MOUNT_OPTIONS =
@@ -29,7 +30,7 @@ export function featuresOf({ version, commit }: BuildFacts): Features {
   return {
     ociVersionMin: '1.0.0',
     ociVersionMax: SPEC_VERSION,
-    hooks: [],
+    hooks: [...HOOK_KINDS],
     mountOptions: MOUNT_OPTIONS.split(' '),
     linux: {
       namespaces: NAMESPACES.split(' ') as NonNullable<Features['linux']>['namespaces'] & string[],

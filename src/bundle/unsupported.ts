@@ -2,17 +2,14 @@
  * What a configuration may ask for and this version of tsrun does not do. It is refused: a
  * container that silently lacks its seccomp filter would be worse than none.
  */
+import type { Process } from '../../spec/generated/config.ts'
+import type { Pointer } from '../base/errors.ts'
 import type { Check, Report } from './problem.ts'
 
 /** Reports each part of the specification that is not carried out yet. */
-export const checkUnsupported: Check = ({ process, hooks, linux, mounts }, report) => {
+export const checkUnsupported: Check = ({ process = {}, linux, mounts }, report) => {
   const refuse = (pointer: string): void => refusePart(report, pointer)
-  if (process?.terminal) refuse('/process/terminal')
-  if (process?.apparmorProfile) refuse('/process/apparmorProfile')
-  if (process?.selinuxLabel) refuse('/process/selinuxLabel')
-  for (const [name, list] of Object.entries(hooks ?? {})) {
-    if (Array.isArray(list) && list.length > 0) refuse(`/hooks/${name}`)
-  }
+  checkUnsupportedProcess(process, '/process', report)
   linux?.namespaces?.forEach(({ type }, i) => {
     if (type === 'user') refuse(`/linux/namespaces/${i}`)
   })
@@ -25,6 +22,12 @@ export const checkUnsupported: Check = ({ process, hooks, linux, mounts }, repor
   if (linux?.mountLabel) refuse('/linux/mountLabel')
   if (linux?.memoryPolicy) refuse('/linux/memoryPolicy')
   if (Object.keys(linux?.netDevices ?? {}).length > 0) refuse('/linux/netDevices')
+}
+
+/** The same for a process alone; `at` is its pointer: `/process`, or empty for process.json. */
+export function checkUnsupportedProcess(process: Process, at: Pointer, report: Report): void {
+  if (process.apparmorProfile) refusePart(report, `${at}/apparmorProfile`)
+  if (process.selinuxLabel) refusePart(report, `${at}/selinuxLabel`)
 }
 
 function refusePart(report: Report, pointer: string): void {

@@ -22,7 +22,7 @@ import {
 import { checkProcess } from './checks/process.ts'
 import { checkSeccomp } from './checks/seccomp.ts'
 import { checkSysctls } from './checks/sysctl.ts'
-import type { Check, Problem, Report, SpecFacts } from './problem.ts'
+import { type Check, namespaceOf, type Problem, type Report, type SpecFacts } from './problem.ts'
 
 /** All that can be judged without a look at the host, in the order in which runc would fail. */
 const CHECKS: readonly Check[] = [
@@ -105,6 +105,9 @@ function checkProgram(spec: Spec, report: Report, facts: SpecFacts): void {
 function checkRoot(spec: Spec, report: Report): void {
   if (spec.root === undefined) report('/root', 'root must be specified')
   else if (spec.root.path.includes('\0')) report('/root/path', 'invalid rootfs: contains nul byte')
+  if (spec.root?.readonly && namespaceOf(spec, 'mount') === undefined) {
+    report('/root/readonly', 'root.readonly is ignored without a mount namespace', 'warning')
+  }
 }
 
 function checkAnnotations(spec: Spec, report: Report): void {

@@ -164,7 +164,7 @@ function fillCpuset(cgroup: CgroupPath, path: string): void {
  *
  * @param unified - with the cgroup v2 hierarchy; false if clone3 has entered it
  */
-export function openMembership(plan: CgroupPlan, unified: boolean): Fd[] {
+export function openMembership(plan: Pick<CgroupPlan, 'paths'>, unified: boolean): Fd[] {
   return plan.paths
     .filter(({ controllers }) => unified || controllers !== '')
     .map(({ controllers, path }) =>
@@ -210,7 +210,7 @@ export function enterDirectories(plan: CgroupPlan, pid: number): void {
 }
 
 /** The directory of the container in the cgroup v2 hierarchy, if there is one. */
-export function openUnified(plan: CgroupPlan): Fd | undefined {
+export function openUnified(plan: Pick<CgroupPlan, 'paths'>): Fd | undefined {
   const unified = plan.paths.find(({ controllers }) => controllers === '')
   return unified && open(undefined, unified.path, O.RDONLY | O.DIRECTORY)
 }

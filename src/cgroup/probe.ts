@@ -82,3 +82,16 @@ export function parseProcCgroup(text: string): { controllers: string; path: stri
       return { controllers, path }
     })
 }
+
+/**
+ * The directory of the cgroup that a process is in, in the version 2 hierarchy mounted at `mountPoint`.
+ *
+ * @returns undefined for one that this process cannot see
+ */
+export function unifiedPathOf(pid: number, mountPoint: string): string | undefined {
+  const now = parseProcCgroup(readFile(undefined, `/proc/${pid}/cgroup`))
+  const path = now.find(({ controllers }) => controllers === '')?.path
+  // outside of the own cgroup namespace
+  if (path === undefined || path.startsWith('/..')) return undefined
+  return `${mountPoint}${path}`
+}

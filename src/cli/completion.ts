@@ -78,7 +78,7 @@ function zshText(text: string): string {
 
 function zshOption(name: string, definition: OptionDefinition): string[] {
   if (definition.hidden === true) return []
-  const repeat = definition.type === 'list' ? '*' : ''
+  const repeat = definition.type === 'list' || definition.type === 'integers' ? '*' : ''
   const value = definition.type === 'flag' ? '' : `:${definition.metavar ?? 'VALUE'}:_files`
   const names = [`--${name}`, ...(definition.alias ? [`-${definition.alias}`] : [])]
   return names.map((n) => `'${repeat}${n}[${zshText(definition.summary)}]${value}'`)

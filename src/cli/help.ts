@@ -37,7 +37,13 @@ async function withLayout(use: (yargs: Argv) => void): Promise<string> {
   }
 }
 
-const YARGS_TYPE = { flag: 'boolean', string: 'string', integer: 'number', list: 'array' } as const
+const YARGS_TYPE = {
+  flag: 'boolean',
+  string: 'string',
+  integer: 'number',
+  list: 'array',
+  integers: 'array',
+} as const
 
 function yargsOption(definition: OptionDefinition): Options {
   const { alias, default: value, hidden, metavar, summary, type } = definition

@@ -25,7 +25,11 @@ const exec = defineCommand({
   name: 'exec',
   args: { min: 1 },
   stopAtPositional: true,
-  options: { tty: { type: 'flag', alias: 't', summary: 's' } },
+  options: {
+    tty: { type: 'flag', alias: 't', summary: 's' },
+    gids: { type: 'integers', alias: 'g', summary: 's' },
+    'no-new-privs': { type: 'flag', optional: true, summary: 's' },
+  },
 })
 const spec = defineCommand({
   ...common,
@@ -77,6 +81,16 @@ t.test('flags end at the first positional where the command says so', async (t) 
   t.same((await command('exec', 'c1', '-t')).args, ['c1', '-t'])
   t.match((await command('exec', 'c1', '-t')).options, { tty: false })
   t.same((await command('exec', 'c1', '--', 'ls')).args, ['c1', 'ls'])
+})
+
+t.test('integers repeat; an optional flag that is absent is not false', async (t) => {
+  const { options } = await command('exec', '-g', '1', '--gids=-0x2', 'c1')
+  t.same(options, { tty: false, gids: [1, -2] })
+  const { options: given } = await command('exec', '--no-new-privs=false', 'c1')
+  t.same(given, { tty: false, gids: [], 'no-new-privs': false })
+  t.match(await refusal('exec', '-g', '1,2', 'c1'), {
+    message: 'invalid value "1,2" for flag -g: strconv.ParseInt: parsing "1,2": invalid syntax',
+  })
 })
 
 t.test('-- ends flags and is consumed', async (t) => {

@@ -48,14 +48,15 @@ function target(definitions: OptionDefinitions, values: Values, typed: string): 
   return found === undefined ? undefined : { ...found, values }
 }
 
-/** The values of options nobody gave: false, an empty list, or the declared default. */
+/** The values of options nobody gave: false, an empty list, the declared default, or none. */
 function defaults(definitions: OptionDefinitions): Values {
   const values: Values = {}
   for (const name in definitions) {
     const definition = definitions[name]
     if (definition?.default !== undefined) values[name] = definition.default
-    else if (definition?.type === 'flag') values[name] = false
-    else if (definition?.type === 'list') values[name] = []
+    else if (definition?.type === 'flag') {
+      if (definition.optional !== true) values[name] = false
+    } else if (definition?.type === 'list' || definition?.type === 'integers') values[name] = []
   }
   return values
 }

@@ -15,7 +15,7 @@ export interface Target {
   readonly values: Values
 }
 
-export type Value = boolean | string | number | readonly string[]
+export type Value = boolean | string | number | readonly string[] | readonly number[]
 export type Values = Record<string, Value>
 
 export interface Grammar {
@@ -39,6 +39,11 @@ function assign({ name, definition, values }: Target, typed: string, text: strin
     if (definition.type === 'flag') values[name] = parseBoolean(text === '' ? 'true' : text)
     else if (definition.type === 'integer') values[name] = parseInteger(text)
     else if (definition.type === 'string') values[name] = text
+    else if (definition.type === 'integers')
+      values[name] = [
+        ...((values[name] as readonly number[] | undefined) ?? []),
+        parseInteger(text),
+      ]
     else values[name] = [...((values[name] as readonly string[] | undefined) ?? []), text]
   } catch (error) {
     if (!(error instanceof ValueError)) throw error

@@ -14,7 +14,7 @@ export default defineCommand({
   errorPrefix: 'runc create failed',
   async run({ options, args: [id = ''], runtime }) {
     const pidFile = pidFilePath(options)
-    const { created } = await create(id, options, runtime)
+    const { created } = await create(id, options, runtime, true)
     try {
       if (pidFile !== undefined) writePidFile(pidFile, created.state.pid)
     } catch (error) {

@@ -3,13 +3,15 @@ import type { CgroupDriver } from '../plan/cgroup.ts'
 
 /** One option of a command, as declared; help, completion and parsing are made from it. */
 export interface OptionDefinition {
-  readonly type: 'flag' | 'string' | 'integer' | 'list'
+  readonly type: 'flag' | 'string' | 'integer' | 'list' | 'integers'
   /** One letter, without the dash. */
   readonly alias?: string
   /** What the value is called in help: `DIR`. */
   readonly metavar?: string
   readonly summary: string
   readonly default?: boolean | string | number
+  /** Of a flag: absent is not the same as false. */
+  readonly optional?: true
   /** Accepted, but not listed in help. */
   readonly hidden?: boolean
 }
@@ -17,16 +19,20 @@ export interface OptionDefinition {
 export type OptionDefinitions = Readonly<Record<string, OptionDefinition>>
 
 type ValueOf<D extends OptionDefinition> = D extends { type: 'flag' }
-  ? boolean
+  ? D extends { optional: true }
+    ? boolean | undefined
+    : boolean
   : D extends { type: 'list' }
     ? readonly string[]
-    : D extends { type: 'integer' }
-      ? D extends { default: number }
-        ? number
-        : number | undefined
-      : D extends { default: string }
-        ? string
-        : string | undefined
+    : D extends { type: 'integers' }
+      ? readonly number[]
+      : D extends { type: 'integer' }
+        ? D extends { default: number }
+          ? number
+          : number | undefined
+        : D extends { default: string }
+          ? string
+          : string | undefined
 
 /** The values that `run` is given: an absent flag is false, an absent list empty. */
 export type OptionValues<O extends OptionDefinitions> = { readonly [K in keyof O]: ValueOf<O[K]> }

@@ -298,3 +298,21 @@ t.test('mounts of the container are no mounts of the host (H-28)', { skip }, asy
   await b.tsrun('start', b.id)
   t.equal(readFileSync('/proc/self/mountinfo', 'utf8'), before)
 })
+
+t.test("in the host's mount namespace the root stays as it is", { skip }, async (t) => {
+  const b = await withBundle(t, {
+    args: ['sh', '-c', 'echo written > /file && cat /file'],
+    configure: (spec) => {
+      spec.linux.namespaces = spec.linux.namespaces.filter(({ type }) => type !== 'mount')
+      // they would be mounted on the host
+      spec.mounts = []
+      spec.linux.maskedPaths = []
+      spec.linux.readonlyPaths = []
+      spec.root.readonly = true
+    },
+  })
+  const { code, stdout, stderr } = await b.tsrun('run', b.id)
+  t.match({ code, stdout }, { code: 0, stdout: 'written\n' })
+  t.match(stderr, /level=warning msg="root.readonly is ignored without a mount namespace/)
+  t.notOk(readFileSync('/proc/self/mountinfo', 'utf8').includes(b.dir))
+})

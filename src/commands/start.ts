@@ -7,8 +7,9 @@ export default defineCommand({
   usage: '<container-id>',
   args: { min: 1, max: 1 },
   options: {},
-  run({ args: [id = ''], runtime }) {
-    startContainer(runtime.root, id)
+  async run({ args: [id = ''], runtime }) {
+    const manager = process.env.NOTIFY_SOCKET || undefined
+    await startContainer(runtime.root, id, { manager, log: runtime.log })
     return 0
   },
 })

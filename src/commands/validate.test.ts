@@ -45,7 +45,7 @@ t.test('validate prints JSON', async (t) => {
   ])
 })
 
-t.test('validate finds one thing that is not done yet in the template', async (t) => {
+t.test('validate finds nothing wrong in the template', async (t) => {
   const spec = specTemplate({ hasCgroup2Only: false, rootless: undefined })
   const { user, ...process } = spec.process ?? {}
   t.same(user, { uid: 0, gid: 0 })
@@ -55,8 +55,7 @@ t.test('validate finds one thing that is not done yet in the template', async (t
     // whether this host has everything is not the question
     ({ message }: { message: string }) => !/this (kernel|host)|rootless/.test(message),
   )
-  t.match(errors, [{ severity: 'error', pointer: '/process/terminal' }])
-  t.equal(errors.length, 1)
+  t.same(errors, [])
 })
 
 t.test('validate says that there is no file, or no text', async (t) => {

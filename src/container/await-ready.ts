@@ -1,21 +1,21 @@
 /** What the container's first process reports until it waits for its start. */
-import { ContainerError, StepError, SyscallError } from '../base/errors.ts'
+import { ContainerError, StepError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { hasOomKills } from '../cgroup/oom-kills.ts'
-import { AMBIENT, describeRow } from '../init/rows.ts'
-import { CAPABILITIES } from '../plan/capabilities.ts'
+import { countOomKills } from '../cgroup/oom-kills.ts'
+import { describeRow } from '../init/rows.ts'
 import type { ContainerPlan } from '../plan/container-plan.ts'
 import { receiveMessage } from '../sync/messages.ts'
-import { errnoName, errnoText } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
+import { judgeRow } from './row-failure.ts'
 
 /**
  * Waits until the first process is ready to be started.
  *
  * @param sync - where its messages come from
+ * @param onHooks - called when the mounts are there, and the hooks of the runtime are to run
  * @throws {StepError} as it has reported; {ContainerError} if it has died without a word
  */
-export function awaitReady(sync: Fd, plan: ContainerPlan, log: Log): void {
+export function awaitReady(sync: Fd, plan: ContainerPlan, log: Log, onHooks: () => void): void {
   for (;;) {
     const message = receiveMessage(sync)
     if (message.kind === 'ready') {
@@ -31,19 +31,26 @@ export function awaitReady(sync: Fd, plan: ContainerPlan, log: Log): void {
     }
     if (message.kind === 'error') throw duringInit(message.error)
     if (message.kind === 'closed') throw died(plan, log)
-    const { name, pointer } = describeRow(plan.process, message.row)
-    const cause = rowError(name, message.errno)
-    if (pointer !== AMBIENT) {
-      throw duringInit(new StepError(name, pointer, cause.message, cause))
+    if (message.kind === 'hooks') {
+      onHooks()
+      continue
     }
-    const capability = CAPABILITIES[Number(name.split(' ')[1])] ?? name
-    log.warning(`can't raise ambient capability CAP_${capability}: ${errnoText(message.errno)}`)
+    const failure = judgeRow(describeRow(plan.process, message.row), message.errno, log)
+    if (failure) throw duringInit(failure)
   }
 }
 
-function rowError(name: string, errno: number): SyscallError {
-  const [syscall = '', ...subject] = name.split(' ')
-  return new SyscallError(syscall, subject.join(' '), errno, errnoName(errno), errnoText(errno))
+/**
+ * Waits until the first process, which has been started, executes its program or ends.
+ *
+ * @throws {StepError} of its hooks
+ */
+export function awaitExecuted(sync: Fd): void {
+  for (;;) {
+    const message = receiveMessage(sync)
+    if (message.kind === 'closed') return
+    if (message.kind === 'error') throw duringInit(message.error)
+  }
 }
 
 function duringInitText(cause: string): string {
@@ -57,7 +64,7 @@ function duringInit(error: StepError): StepError {
 /** It has ended without a word: killed, most likely. */
 function died(plan: ContainerPlan, log: Log): ContainerError {
   const text = duringInitText('container init died')
-  if (!hasOomKills(plan.cgroup)) return new ContainerError('failed', text)
+  if (countOomKills(plan.cgroup) === 0) return new ContainerError('failed', text)
   const original = log.debugEnabled ? `: ${text}` : ''
   return new ContainerError(
     'failed',

@@ -11,6 +11,7 @@ import { probeHost } from '../host/probe.ts'
 import type { CgroupDriver } from '../plan/cgroup.ts'
 import { type ContainerPlan, planContainer } from '../plan/container-plan.ts'
 import type { HostFacts } from '../plan/facts.ts'
+import type { HandOver } from '../plan/hand-over.ts'
 import { check, failure, isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
@@ -53,6 +54,8 @@ export interface BundleOptions {
   /** Missing rights on cgroups are tolerated. */
   readonly rootlessCgroups: boolean
   readonly cgroupDriver: CgroupDriver
+  /** Absent: the container gets what its configuration says, and no more. */
+  readonly handOver?: HandOver | undefined
 }
 
 /**
@@ -66,7 +69,7 @@ export async function loadBundle(options: BundleOptions): Promise<Bundle> {
   const path = workingDirectory()
   const config = readConfig()
   return locating(config, async () => {
-    const spec = await loadSpec(config, CONFIG)
+    const spec = await completed(await loadSpec(config, CONFIG), options.handOver)
     mark('load')
     const facts = probeHost()
     const judged = await specFacts(spec, facts, options)
@@ -79,6 +82,11 @@ export async function loadBundle(options: BundleOptions): Promise<Bundle> {
     mark('plan')
     return { path, text: config, spec, plan, warnings: warnings.map(({ message }) => message) }
   })
+}
+
+async function completed(spec: Spec, handOver: HandOver | undefined): Promise<Spec> {
+  if (handOver === undefined) return spec
+  return (await import('../plan/hand-over.ts')).withHandOver(spec, handOver)
 }
 
 function refuse(pointer: string, message: string): never {
@@ -142,14 +150,18 @@ function checkRootfs(path: string): void {
 }
 
 /** Runs `action`; an error that names a place in the configuration then says line and column. */
-export async function locating<T>(config: string, action: () => T | Promise<T>): Promise<T> {
+export async function locating<T>(
+  config: string,
+  action: () => T | Promise<T>,
+  fileName: string = CONFIG,
+): Promise<T> {
   try {
     return await action()
   } catch (error) {
     const located = error instanceof SpecError || error instanceof StepError
     if (located && error.position === undefined && error.pointer !== undefined) {
       const { positionOf } = await import('../bundle/position.ts')
-      error.position = positionOf(config, CONFIG, error.pointer)
+      error.position = positionOf(config, fileName, error.pointer)
     }
     throw error
   }

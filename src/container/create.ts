@@ -5,7 +5,7 @@ import { mark } from '../base/timing.ts'
 import { expectIdle, openMembership, openUnified } from '../cgroup/directories.ts'
 import { type Driver, driverOf, type MadeCgroups } from '../cgroup/driver.ts'
 import { containerInit } from '../init/container-init.ts'
-import type { Inheritance } from '../init/inheritance.ts'
+import type { ConsoleHandOver, Inheritance } from '../init/inheritance.ts'
 import type { ContainerPlan } from '../plan/container-plan.ts'
 import { cloneProcess } from '../process/clone.ts'
 import { startTimeOf } from '../process/identity.ts'
@@ -15,13 +15,14 @@ import {
   withNamespacesForChildren,
 } from '../process/namespaces.ts'
 import type { ResctrlState } from '../resctrl/resctrl.ts'
-import { sendRecorded } from '../sync/messages.ts'
+import { sendHooksDone, sendRecorded } from '../sync/messages.ts'
 import type { Fd } from '../sys/fd.ts'
 import { CLONE, pidfdSendSignal, waitFor } from '../sys/process.ts'
 import { SIG, setDefault } from '../sys/signal.ts'
 import { seqpacketPair } from '../sys/socket.ts'
 import { awaitReady } from './await-ready.ts'
 import type { Bundle } from './bundle.ts'
+import { callerNofile, LATER_HOOKS, runPoststopHooks, runRuntimeHooks } from './hooks.ts'
 import type { State } from './state.ts'
 import { Store } from './store.ts'
 
@@ -46,6 +47,7 @@ interface Making {
   readonly cgroups: MadeCgroups | undefined
   readonly group: ResctrlState | undefined
   enterGroup(pid: number): void
+  readonly console: ConsoleHandOver | undefined
   /** What was made until now, to be taken back from the end. */
   readonly undo: (() => void)[]
   readonly log: Log
@@ -55,13 +57,20 @@ interface Making {
  * Makes a container of a planned bundle.
  *
  * @param root - the state root, absolute
+ * @param console - for a container with a terminal; its sink is closed
  * @returns with the container's directory locked
  * @throws {ContainerError}, {SpecError}, {StepError}; nothing is left behind then
  */
-export async function createContainer(root: string, bundle: Bundle, log: Log): Promise<Created> {
+export async function createContainer(
+  root: string,
+  bundle: Bundle,
+  log: Log,
+  console?: ConsoleHandOver,
+): Promise<Created> {
   const { plan } = bundle
   const driver = await driverOf(plan.cgroup)
   const resctrl = plan.resctrl && (await import('../resctrl/resctrl.ts'))
+  const notify = plan.hasNotifySocket ? await import('./notify-socket.ts') : undefined
   warnOfCapabilities(plan, log)
   // a caller that ignores SIGCHLD would keep us from learning how children end
   setDefault(SIG.CHLD)
@@ -72,6 +81,7 @@ export async function createContainer(root: string, bundle: Bundle, log: Log): P
     // before the state says that they are this container's, for delete goes by what it says
     expectIdle(plan.cgroup)
     store.keepConfig(bundle.text)
+    notify?.makeNotifyDirectory(store)
     const group = plan.resctrl && resctrl?.createResctrl(plan.resctrl)
     if (group) undo.push(() => resctrl?.undoResctrl(group))
     store.write(stateOf(bundle, 0, { group }))
@@ -86,6 +96,7 @@ export async function createContainer(root: string, bundle: Bundle, log: Log): P
       cgroups,
       group,
       enterGroup: (pid) => group && resctrl?.enterResctrl(group, pid),
+      console,
       undo,
       log,
     })
@@ -93,6 +104,7 @@ export async function createContainer(root: string, bundle: Bundle, log: Log): P
     return created
   } catch (error) {
     takeBack(undo, log)
+    for (const text of runPoststopHooks(plan.hooks.poststop, plan)) log.warning(text)
     throw error
   }
 }
@@ -114,11 +126,12 @@ function warnOfCapabilities({ process: { capabilities } }: ContainerPlan, log: L
 }
 
 function stateOf(
-  { path, spec, plan }: Bundle,
+  { path, plan }: Bundle,
   pid: number,
   { cgroups, group }: Partial<Pick<Making, 'cgroups' | 'group'>>,
 ): State {
   const pids = plan.namespaces
+  const hooks = LATER_HOOKS.filter((kind) => plan.hooks[kind].length > 0)
   const joinsPids = pids.join.some(({ kind }) => kind === CLONE.NEWPID)
   return {
     version: 1,
@@ -128,11 +141,13 @@ function stateOf(
     created: now(),
     bundle: path,
     rootfs: plan.rootfs,
-    annotations: spec.annotations ?? {},
+    annotations: plan.annotations,
+    ...(hooks.length > 0 && { hooks }),
     cgroup: plan.cgroup,
     ...(cgroups && { cgroupInode: cgroups.inode }),
     ...(group && { resctrl: group }),
     sharesPids: joinsPids || (pids.create & CLONE.NEWPID) === 0,
+    ...(!plan.steps.some(({ op }) => op === 'sessionKeyring') && { keepsKeyring: true }),
   }
 }
 
@@ -162,13 +177,17 @@ function giveBirth(making: Making): Created {
   sendRecorded(sync)
   // runc's words, which its tests look for
   log.debug('nsexec container setup')
-  awaitReady(sync, bundle.plan, log)
+  awaitReady(sync, bundle.plan, log, () => {
+    const { prestart, createRuntime } = bundle.plan.hooks
+    runRuntimeHooks([...prestart, ...createRuntime], bundle.plan, 'creating', pid)
+    sendHooksDone(sync)
+  })
   mark('container side')
   return { store, state, pidfd, fifo, sync }
 }
 
 function cloneInit(
-  { store, bundle: { plan }, opened, driver, log }: Making,
+  { store, bundle: { plan }, opened, driver, console, log }: Making,
   sync: Fd,
   theirs: Fd,
   fifo: Fd,
@@ -183,6 +202,7 @@ function cloneInit(
     isPlaced: driver.place !== undefined,
     namespaces: opened.filter(({ join }) => join.kind !== CLONE.NEWPID),
     close: [sync, store.dir],
+    console,
     timed: log.debugEnabled,
     callerNofile: callerNofile(),
   }
@@ -198,6 +218,7 @@ function cloneInit(
     ),
   )
   for (const fd of membership) fd.close()
+  console?.sink.close()
   return cloned
 }
 
@@ -210,12 +231,6 @@ function place(
   // taken back after the process has been killed, which comes last
   if (placed) undo.splice(-1, 0, placed.undo)
   return placed
-}
-
-/** RLIMIT_NOFILE as the launcher found it, before the engine raised it: two hexadecimal numbers. */
-function callerNofile(): readonly [bigint, bigint] {
-  const [soft = '', hard = ''] = (process.env.TSRUN_NOFILE ?? '400:1000').split(':')
-  return [BigInt(`0x${soft}`), BigInt(`0x${hard}`)]
 }
 
 function kill(pidfd: Fd, pid: number): void {

@@ -8,6 +8,7 @@ import { killAll } from '../cgroup/kill.ts'
 import { probeCgroups } from '../cgroup/probe.ts'
 import { BusyError, removeDirectories } from '../cgroup/remove.ts'
 import { type CgroupPlan, planCgroup } from '../plan/cgroup.ts'
+import type { HookPlan } from '../plan/hooks.ts'
 import { isAlive, pidfdOf } from '../process/identity.ts'
 import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
@@ -15,6 +16,7 @@ import { pidfdSendSignal } from '../sys/process.ts'
 import { SIG, sleepMs } from '../sys/signal.ts'
 import { pollIn } from '../sys/socket.ts'
 import type { Created } from './create.ts'
+import { keptHooks, runPoststopHooks } from './hooks.ts'
 import { ownCgroups } from './own-cgroups.ts'
 import type { State } from './state.ts'
 import { statusOf } from './status.ts'
@@ -107,11 +109,12 @@ function killInit(state: State): void {
 }
 
 /**
- * Removes a stopped container: processes it left, its cgroups, its state.
+ * Removes a stopped container: processes it left, its cgroups, its state; then runs its last hooks.
  *
- * @throws {Error} naming what could not be removed
+ * @throws {Error} naming what could not be removed, or what hooks failed once all was removed
  */
 export async function destroy(root: string, store: Store, state: State): Promise<void> {
+  const hooks = await poststopHooks(store, state)
   try {
     if (state.pid === 0) removeEmpty(state.cgroup)
     else await removeCgroups(ownCgroups(state), state.sharesPids)
@@ -126,6 +129,17 @@ export async function destroy(root: string, store: Store, state: State): Promise
       `unable to destroy container: unable to remove container state dir: ${messageOf(error)}`,
       { cause: error },
     )
+  }
+  const failures = typeof hooks === 'string' ? [hooks] : runPoststopHooks(hooks, state)
+  if (failures.length > 0) throw new Error(failures.join('; '))
+}
+
+/** What is wrong with them must not keep the container from being removed: that is the text. */
+async function poststopHooks(store: Store, state: State): Promise<readonly HookPlan[] | string> {
+  try {
+    return await keptHooks(store, state, 'poststop')
+  } catch (error) {
+    return `poststop hooks are lost: ${messageOf(error)}`
   }
 }
 

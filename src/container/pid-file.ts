@@ -11,7 +11,7 @@ import { O, open, rename, unlink, writeAll } from '../sys/file.ts'
  */
 export function writePidFile(path: string, pid: number): void {
   const slash = path.lastIndexOf('/') + 1
-  using dir = open(undefined, path.slice(0, slash), O.PATH | O.DIRECTORY)
+  using dir = open(undefined, path.slice(0, slash - 1) || '/', O.PATH | O.DIRECTORY)
   const name = path.slice(slash)
   const temporary = `.${name}`
   {

@@ -27,25 +27,35 @@ export function adoptOrphans(log: Log): void {
   }
 }
 
+/** Something else to be done meanwhile. */
+export interface Errand {
+  /** What to wait for. */
+  readonly fd: Fd
+  /** Called when there is something to read. @returns false when all is done */
+  proceed(): boolean
+}
+
 /**
  * Waits for the end of the container's first process.
  *
  * @param signals - of `holdSignals`
  * @returns its exit status, or 128 + the signal that killed it
  */
-export function attend(pid: number, pidfd: Fd, signals: Fd): number {
+export function attend(pid: number, pidfd: Fd, signals: Fd, errand?: Errand): number {
+  let open = errand
   for (;;) {
     const code = reap(pid)
     if (code !== undefined) return code
-    pollIn([signals])
+    const [, isOpenReady] = pollIn(open === undefined ? [signals] : [signals, open.fd])
+    if (isOpenReady && open?.proceed() === false) open = undefined
     for (let signal = nextSignal(signals); signal !== undefined; signal = nextSignal(signals)) {
-      if (!KEPT.includes(signal)) pass(pidfd, signal)
+      passOn(pidfd, signal)
     }
   }
 }
 
 /** Reaps whoever has ended; the exit code of `pid` if it was among them. */
-function reap(pid: number): number | undefined {
+export function reap(pid: number): number | undefined {
   for (;;) {
     const ended = waitFor(-1, false)
     if (ended === undefined) return undefined
@@ -53,7 +63,9 @@ function reap(pid: number): number | undefined {
   }
 }
 
-function pass(pidfd: Fd, signal: number): void {
+/** Sends a signal to the container, if it is one for it; one that has ended is no error. */
+export function passOn(pidfd: Fd, signal: number): void {
+  if (KEPT.includes(signal)) return
   try {
     pidfdSendSignal(pidfd, signal)
   } catch (error) {

@@ -1,22 +1,42 @@
 /** Lets a created container's program run. */
 import { ContainerError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import type { ContainerPlan } from '../plan/container-plan.ts'
+import type { HookPlan } from '../plan/hooks.ts'
 import { pidfdOf } from '../process/identity.ts'
 import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
 import { writeAll } from '../sys/file.ts'
+import { pidfdSendSignal } from '../sys/process.ts'
+import { SIG } from '../sys/signal.ts'
+import { POLL, pollIn } from '../sys/socket.ts'
+import { awaitExecuted } from './await-ready.ts'
+import type { Created } from './create.ts'
+import { keptHooks, runRuntimeHooks } from './hooks.ts'
+import type { State } from './state.ts'
 import { statusOf } from './status.ts'
 import { Store } from './store.ts'
 
 const NOT_READY =
   'exec fifo is empty: container init did not signal execve readiness (process died before writing, or fifo already consumed)'
 
+export interface StartOptions {
+  /** The socket of a service manager that waits until the container is ready, if there is one. */
+  readonly manager: string | undefined
+  readonly log: Log
+}
+
 /**
  * Starts container `id`.
  *
  * @throws {ContainerError} unless it is created; then nothing has changed (M-032)
  */
-export function startContainer(root: string, id: string): void {
+export async function startContainer(
+  root: string,
+  id: string,
+  { manager, log }: StartOptions,
+): Promise<void> {
   using store = Store.lock(root, id)
   const state = store.read()
   const status = statusOf(store, state)
@@ -26,7 +46,67 @@ export function startContainer(root: string, id: string): void {
   using pidfd = pidfdOf(state.pid, state.startTime)
   if (pidfd === undefined) throw new ContainerError('failed', NOT_READY)
   using fifo = openFifo(store)
+  const hooks = await keptHooks(store, state, 'poststart')
+  using relay =
+    manager === undefined
+      ? undefined
+      : new (await import('./notify-socket.ts')).NotifyRelay(store, manager, state.pid, log)
   release(store, fifo)
+  if (hooks.length === 0 && relay === undefined) return
+  // a hook may call tsrun, and the container may never be ready
+  store.unlock()
+  if (hooks.length > 0) {
+    awaitExecution(fifo)
+    runPoststartHooks(hooks, state, pidfd)
+  }
+  relay?.finish(pidfd)
+}
+
+/**
+ * After `release` of a container that this command has made: waits for the hooks of its start, and runs
+ * those that come after.
+ *
+ * @throws {StepError} of the first that fails
+ */
+export function finishStart({ hooks }: ContainerPlan, { sync, state, pidfd }: Created): void {
+  const { startContainer, poststart } = hooks
+  if (startContainer.length + poststart.length === 0) return
+  awaitExecuted(sync)
+  runPoststartHooks(poststart, state, pidfd)
+}
+
+/** How long the program may take to be executed, in ms; hooks of startContainer run before it. */
+const EXECUTION_LIMIT_MS = 60_000
+
+/** The stub closes its end of the fifo when it executes the program, or ends. */
+function awaitExecution(fifo: Fd): void {
+  const deadline = performance.now() + EXECUTION_LIMIT_MS
+  while (performance.now() < deadline) {
+    const [events = 0] = pollIn([fifo], deadline - performance.now())
+    if ((events & POLL.ERR) !== 0) return
+  }
+}
+
+/** Runs the hooks of a container that has started. If one fails, so has the container. @throws {StepError} */
+export function runPoststartHooks(
+  hooks: readonly HookPlan[],
+  state: Pick<State, 'id' | 'bundle' | 'annotations' | 'pid'>,
+  pidfd: Fd,
+): void {
+  try {
+    runRuntimeHooks(hooks, state, 'running', state.pid)
+  } catch (error) {
+    killQuietly(pidfd)
+    throw error
+  }
+}
+
+function killQuietly(pidfd: Fd): void {
+  try {
+    pidfdSendSignal(pidfd, SIG.KILL)
+  } catch (error) {
+    if (!isErrno(error, E.SRCH)) throw error
+  }
 }
 
 /** Gives the waiting process its byte; from then on the container is running. */

@@ -1,5 +1,6 @@
 /** What is remembered of a container: the content of state.json. */
 import type { CgroupPlan } from '../plan/cgroup.ts'
+import type { HookKind } from '../plan/hooks.ts'
 import type { ResctrlState } from '../resctrl/resctrl.ts'
 
 /** Content of state.json. */
@@ -16,6 +17,8 @@ export interface State {
   readonly bundle: string
   readonly rootfs: string
   readonly annotations: Readonly<Record<string, string>>
+  /** Kinds of hooks that it has and that later commands run. */
+  readonly hooks?: readonly HookKind[]
   readonly cgroup: CgroupPlan
   /**
    * Inode number of the first of the cgroups; absent until they are made, and with the driver
@@ -26,6 +29,8 @@ export interface State {
   readonly resctrl?: ResctrlState
   /** Processes of the container can outlive its first one: it has no pid namespace of its own. */
   readonly sharesPids: boolean
+  /** It has no session keyring of its own, nor have processes that join it. */
+  readonly keepsKeyring?: boolean
 }
 
 /**

@@ -85,8 +85,17 @@ export class Store implements Disposable {
    * @throws {ContainerError} `not-found`
    */
   static lock(root: string, id: string): Store {
+    return Store.lockAs(root, id, LOCK.EX)
+  }
+
+  /** As `lock`, for a command that leaves the container as it is: those do not wait for each other. */
+  static share(root: string, id: string): Store {
+    return Store.lockAs(root, id, LOCK.SH)
+  }
+
+  private static lockAs(root: string, id: string, operation: number): Store {
     checkId(id)
-    const store = Store.lockIfThere(root, id)
+    const store = Store.lockIfThere(root, id, operation)
     if (store === undefined) throw new ContainerError('not-found', 'container does not exist')
     return store
   }
@@ -99,10 +108,14 @@ export class Store implements Disposable {
     return new Store(id, dir)
   }
 
-  private static lockIfThere(root: string, id: string): Store | undefined {
+  private static lockIfThere(
+    root: string,
+    id: string,
+    operation: number = LOCK.EX,
+  ): Store | undefined {
     const dir = openDirectory(root, id)
     if (dir === undefined) return undefined
-    flock(dir, LOCK.EX)
+    flock(dir, operation)
     // who held the lock may have removed the directory
     if (fstat(dir).nlink > 0) return new Store(id, dir)
     dir.close()

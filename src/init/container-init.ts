@@ -3,8 +3,11 @@
  * with one thread: everything here is synchronous, loads nothing, and ends in `launch` or `exit`.
  */
 import { messageOf } from '../base/errors.ts'
+import { SPEC_VERSION } from '../base/version.ts'
 import { enterCgroup } from '../cgroup/directories.ts'
+import { runHook, runHooks } from '../hooks/run-hooks.ts'
 import type { ContainerPlan } from '../plan/container-plan.ts'
+import { type HookPlan, hookStateText } from '../plan/hooks.ts'
 import type { Step, StepName, StepOf } from '../plan/steps.ts'
 import { makeDevice, makeDeviceLinks } from '../rootfs/device.ts'
 import { type Covers, makePathReadonly, maskPath, prepareCovers } from '../rootfs/mask.ts'
@@ -20,10 +23,11 @@ import {
   pivotInto,
   setRootPropagation,
 } from '../rootfs/root.ts'
-import { awaitRecorded, type Span, sendError, sendSpans } from '../sync/messages.ts'
+import { awaitHooks, awaitRecorded, type Span, sendError, sendSpans } from '../sync/messages.ts'
 import { check } from '../sys/check.ts'
-import type { Fd } from '../sys/fd.ts'
+import { Fd } from '../sys/fd.ts'
 import { S } from '../sys/ffi.ts'
+import { writeAll } from '../sys/file.ts'
 import { joinSessionKeyring } from '../sys/keyring.ts'
 import { str } from '../sys/memory.ts'
 import { bringLoopbackUp } from '../sys/network.ts'
@@ -38,13 +42,17 @@ import { reopenStandardStreams } from './standard-streams.ts'
 /** What the steps share. */
 interface Context {
   readonly plan: ContainerPlan
+  readonly inherited: Inheritance
   readonly procfs: Fd
   root: Root | undefined
   covers: Covers | undefined
+  /** tsrun has said that this process is known. */
+  isRecorded: boolean
 }
 
 /** Exit status of a first process that could not be set up. */
 const FAILED = 255
+const STDERR = 2
 
 /** What the child is doing right now: what an error is put down to, and time. */
 interface Position {
@@ -76,17 +84,31 @@ export function containerInit(plan: ContainerPlan, inherited: Inheritance): neve
       setns(fd, join.kind)
     }
     if (plan.namespaces.createCgroup) unshare(CLONE.NEWCGROUP, 'cgroup namespace')
-    const context: Context = { plan, procfs: openProcfs(), root: undefined, covers: undefined }
+    const context: Context = {
+      plan,
+      inherited,
+      procfs: openProcfs(),
+      root: undefined,
+      covers: undefined,
+      isRecorded: inherited.isPlaced,
+    }
     for (const step of plan.steps) {
       begin(step.op, step.pointer)
       carryOut(step, context)
     }
     // from here on it may outlive tsrun, so somebody must know of it
-    if (!inherited.isPlaced) awaitRecorded(inherited.sync)
+    expectRecorded(context)
     begin('launch', '/process')
-    launch(plan.process, { root: rootOf(context), procfs: context.procfs }, inherited, () => {
-      begin('stub', undefined)
-      if (inherited.timed) sendSpans(inherited.sync, now.spans)
+    const { startContainer } = plan.hooks
+    launch(plan.process, { root: rootOf(context), procfs: context.procfs }, inherited, {
+      beforeStub: () => {
+        begin('stub', undefined)
+        if (inherited.timed) sendSpans(inherited.sync, now.spans)
+      },
+      beforeProgram:
+        startContainer.length === 0
+          ? undefined
+          : (env) => runStartHooks(startContainer, context, env),
     })
   } catch (error) {
     sendError(inherited.sync, now.name, now.pointer, error)
@@ -108,6 +130,49 @@ function enter(inherited: Inheritance): void {
   useAllCpus()
   S(NR.umask, 0)
   check('setsid', '', S(NR.setsid))
+}
+
+function expectRecorded(context: Context): void {
+  if (context.isRecorded) return
+  awaitRecorded(context.inherited.sync)
+  context.isRecorded = true
+}
+
+/** The host's programs in the container's namespaces: nothing of the container's is in their environment. */
+function runContainerHooks(hooks: readonly HookPlan[], { plan, inherited }: Context): void {
+  runHooks(hooks, {
+    state: ownState(plan, 'creating'),
+    env: [],
+    cwd: plan.rootfs,
+    callerNofile: inherited.callerNofile,
+  })
+}
+
+/** The container's programs, as its program will be. */
+function runStartHooks(
+  hooks: readonly HookPlan[],
+  { plan, inherited }: Context,
+  env: readonly string[],
+): void {
+  try {
+    for (const hook of hooks) {
+      const own = { ...hook, env: hook.env?.length === 0 ? undefined : hook.env }
+      runHook(own, { state: ownState(plan, 'created'), env })
+    }
+  } catch (error) {
+    const told = sendError(inherited.sync, 'startContainer hook', '/hooks/startContainer', error)
+    // after start nobody listens
+    if (!told) writeAll(new Fd(STDERR, 'stderr'), `${messageOf(error)}\n`)
+    exit(FAILED)
+  }
+}
+
+/** With the process id as it is in here. */
+function ownState(
+  { id, bundle, annotations }: ContainerPlan,
+  status: 'creating' | 'created',
+): string {
+  return hookStateText(SPEC_VERSION, { id, status, pid: S(NR.getpid), bundle, annotations })
 }
 
 function rootOf(context: Context): Root {
@@ -132,6 +197,11 @@ const STEPS: { readonly [N in StepName]: (step: StepOf<N>, context: Context) => 
   mount: (step, context) => mountStep(rootOf(context), step),
   device: (step, context) => makeDevice(rootOf(context), step),
   deviceLinks: (_, context) => makeDeviceLinks(rootOf(context)),
+  runtimeHooks: (_, context) => {
+    expectRecorded(context)
+    awaitHooks(context.inherited.sync)
+  },
+  containerHooks: ({ hooks }, context) => runContainerHooks(hooks, context),
   enterRoot: ({ how, masks }, context) => {
     const root = rootOf(context)
     if (masks) context.covers = prepareCovers()
@@ -141,6 +211,14 @@ const STEPS: { readonly [N in StepName]: (step: StepOf<N>, context: Context) => 
   },
   rootPropagation: ({ propagation }) => setRootPropagation(propagation),
   standardStreams: (_, context) => reopenStandardStreams(rootOf(context), context.plan.process.uid),
+  console: ({ isBound }, context) => {
+    const { terminal, uid } = context.plan.process
+    const { console } = context.inherited
+    if (console === undefined || terminal === undefined) throw new Error('there is no console')
+    const root = rootOf(context)
+    const { sink, setUp } = console
+    setUp({ root, uid, terminal, sink, ...(isBound && { bindThrough: context.procfs }) })
+  },
   createWorkingDirectory: ({ path }, context) =>
     ensureInRoot(rootOf(context), path, 'directory').fd.close(),
   readonlyMount: ({ destination }, context) => makeMountReadonly(rootOf(context), destination),

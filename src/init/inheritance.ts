@@ -1,5 +1,13 @@
 import type { NamespaceToJoin } from '../plan/namespaces.ts'
 import type { Fd } from '../sys/fd.ts'
+import type { setUpConsole } from './console.ts'
+
+/** Who gets the master of the process's terminal, and what makes that, loaded before the clone. */
+export interface ConsoleHandOver {
+  /** A connected socket. */
+  readonly sink: Fd
+  readonly setUp: typeof setUpConsole
+}
 
 /** What the child takes over from the process it is a copy of. */
 export interface Inheritance {
@@ -14,6 +22,8 @@ export interface Inheritance {
   readonly namespaces: readonly { readonly join: NamespaceToJoin; readonly fd: Fd }[]
   /** Descriptors that mean something to tsrun alone: closed at once. */
   readonly close: readonly Fd[]
+  /** Of a process that wants a terminal. */
+  readonly console?: ConsoleHandOver | undefined
   /** How long each step takes is told, too. */
   readonly timed: boolean
   /** RLIMIT_NOFILE as the caller had it: the engine raises its own. */

@@ -1,16 +1,20 @@
 /**
- * The end of the first process: everything that takes its privileges away, as a table of system
- * calls for the last-exec stub. The stub runs them, reports that the container is created, waits
- * on the fifo and executes the program; by then no JavaScript is left in the process.
+ * The end of the first process, or of a further one: everything that takes its privileges away, as a
+ * table of system calls for the last-exec stub. The stub runs them, reports that the process is
+ * there, waits (on the fifo, or for tsrun's answer) and executes the program; by then no JavaScript
+ * is left in the process.
  */
 import type { ProcessPlan } from '../plan/process-plan.ts'
 import type { Root } from '../rootfs/resolve.ts'
 import { buildLastExec } from '../stub/last-exec.ts'
 import type { Program } from '../stub/program.ts'
 import { isErrno } from '../sys/check.ts'
+import { setEffectiveCapabilities } from '../sys/credentials.ts'
 import { E } from '../sys/errno.ts'
-import { closeOnExecFrom, type Fd, setCloseOnExec } from '../sys/fd.ts'
+import { closeFrom, closeOnExecFrom, type Fd, setCloseOnExec } from '../sys/fd.ts'
+import { S } from '../sys/ffi.ts'
 import { at, keep } from '../sys/memory.ts'
+import { NR } from '../sys/numbers.ts'
 import { execFd, sealedExecutable } from '../sys/process.ts'
 import type { Inheritance } from './inheritance.ts'
 import { ownDescriptors } from './procfs.ts'
@@ -29,18 +33,31 @@ interface Surroundings {
   readonly procfs: Fd
 }
 
-/**
- * Becomes the stub, or where a memfd may not be executed walks the same table here.
- *
- * @param beforeExec - the last of JavaScript
- */
+/** What the process has from tsrun. */
+type Ends = Pick<Inheritance, 'sync' | 'callerNofile'> & {
+  /** Absent for a further process, of exec. */
+  readonly fifo?: Fd
+}
+
+/** What is called on the way. */
+interface Callbacks {
+  /** Before the stub takes over, which is the last of JavaScript. */
+  beforeStub(): void
+  /**
+   * When the container has been started, before its program is executed, as the container's user;
+   * absent: no JavaScript is needed that late. Does not throw.
+   */
+  readonly beforeProgram: ((env: readonly string[]) => void) | undefined
+}
+
+/** Becomes the stub, or walks the same table here: for hooks, or where a memfd may not be executed. */
 export function launch(
   plan: ProcessPlan,
   { root, procfs }: Surroundings,
-  inherited: Inheritance,
-  beforeExec: () => void,
+  inherited: Ends,
+  { beforeStub, beforeProgram }: Callbacks,
 ): never {
-  const env = withHome(plan, root)
+  const env = withOwnPid(plan, withHome(plan, root))
   enterWorkingDirectory(plan.cwd, () => becomeForFiles(plan))
   const path = findProgram(plan.args[0] ?? '', env)
   const program: Program = {
@@ -48,23 +65,37 @@ export function launch(
       path,
       env,
       sync: inherited.sync.number,
-      fifo: inherited.fifo.number,
+      ...(inherited.fifo && { fifo: inherited.fifo.number }),
       callerNofile: inherited.callerNofile,
     }),
     reportFd: inherited.sync.number,
     execFailurePrefix: `exec ${path}: `,
   }
-  closeEverythingElse(inherited, procfs)
+  const passed = plan.passedDescriptors ?? 0
+  closeEverythingElse(inherited, procfs, passed)
+  const walk = (beforeExec?: () => void): never => {
+    withoutHostDescriptors(inherited, procfs, passed)
+    return walkHere(program, beforeExec)
+  }
+  if (beforeProgram !== undefined) return walk(() => beforeProgram(env))
   const stub = stubOf(program)
-  if (stub === undefined) return walkRows(program)
+  if (stub === undefined) return walk()
   const none = at(keep(8))
-  beforeExec()
+  beforeStub()
   try {
     execFd(stub, none, none)
   } catch (error) {
     if (!isErrno(error, E.ACCES, E.PERM)) throw error
-    return walkRows(program)
+    return walk()
   }
+}
+
+const EVERY_CAPABILITY = [0xffff_ffff, 0xffff_ffff] as const
+
+/** Does without the stub, and without what its execve does. */
+function walkHere(program: Program, beforeExec?: () => void): never {
+  setEffectiveCapabilities(EVERY_CAPABILITY)
+  walkRows(program, beforeExec)
 }
 
 function stubOf(program: Program): ReturnType<typeof sealedExecutable> | undefined {
@@ -77,15 +108,40 @@ function stubOf(program: Program): ReturnType<typeof sealedExecutable> | undefin
   }
 }
 
-/** Only the standard streams and what the stub itself needs cross the execve. */
-function closeEverythingElse(inherited: Inheritance, procfs: Fd): void {
+/** As seen from here, which is 1 unless the container shares a pid namespace. @see sd_listen_fds(3) */
+function withOwnPid({ isActivated }: ProcessPlan, env: readonly string[]): readonly string[] {
+  if (isActivated !== true) return env
+  const own = `LISTEN_PID=${S(NR.getpid)}`
+  return env.map((entry) => (entry.startsWith('LISTEN_PID=') ? own : entry))
+}
+
+/** Only the standard streams, what the caller passes on and what the stub needs cross the execve. */
+function closeEverythingElse({ sync, fifo }: Ends, procfs: Fd, passed: number): void {
   try {
     closeOnExecFrom(FIRST)
   } catch (error) {
     if (!isErrno(error, E.NOSYS, E.INVAL, E.PERM)) throw error
     for (const number of ownDescriptors(procfs)) closeOnExecIfOpen(number)
   }
-  for (const fd of [inherited.sync, inherited.fifo]) setCloseOnExec(fd.number, false)
+  for (let number = FIRST; number < FIRST + passed; number++) setCloseOnExec(number, false)
+  setCloseOnExec(sync.number, false)
+  if (fifo !== undefined) setCloseOnExec(fifo.number, false)
+}
+
+/**
+ * Without the stub's execve those are open still while programs of the container's run, which find
+ * them in /proc/1/fd: the host's procfs, cgroups and root (threat T-08).
+ */
+function withoutHostDescriptors({ sync, fifo }: Ends, procfs: Fd, passed: number): void {
+  const kept = [sync.number, ...(fifo ? [fifo.number] : [])]
+  try {
+    closeFrom(FIRST + passed, kept)
+  } catch (error) {
+    if (!isErrno(error, E.NOSYS, E.PERM)) throw error
+    for (const number of ownDescriptors(procfs)) {
+      if (number >= FIRST + passed && !kept.includes(number)) S(NR.close, number)
+    }
+  }
 }
 
 function closeOnExecIfOpen(number: number): void {

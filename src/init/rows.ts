@@ -8,6 +8,7 @@ import type { ProcessPlan, SchedulerPlan } from '../plan/process-plan.ts'
 import { type Arg, EXIT_ON_SIGNAL, type Row, type RowMode } from '../stub/program.ts'
 import { READY } from '../sync/messages.ts'
 import { NR, type SyscallName } from '../sys/numbers.ts'
+import { CPU_SET_BYTES, cpuSet } from '../sys/scheduling.ts'
 import { SIG } from '../sys/signal.ts'
 
 const PR = {
@@ -26,8 +27,11 @@ const CAPABILITY_VERSION_3 = 0x20080522
 const F_SETFD = 2
 const FD_CLOEXEC = 1
 const SCHED_ATTR_SIZE = 48
-const CPU_SET_BYTES = 1024
 const SIGSET_SIZE = 8
+const CLONE_PARENT = 0x8000
+const TIOCSCTTY = 0x540e
+/** Pointer of the rows that nothing in the configuration asks for. */
+const AT_PROCESS = '/process'
 
 /** A row, with what failed if it does. */
 export interface NamedRow extends Row {
@@ -42,8 +46,8 @@ export interface Launch {
   readonly env: readonly string[]
   /** Descriptor of the sync socket. */
   readonly sync: number
-  /** Descriptor of the fifo to wait on. */
-  readonly fifo: number
+  /** Descriptor of the fifo that the first process waits on; absent for a further one, of exec. */
+  readonly fifo?: number
   /** RLIMIT_NOFILE as the caller had it. */
   readonly callerNofile: readonly [soft: bigint, hard: bigint]
 }
@@ -76,7 +80,9 @@ export function planRows(plan: ProcessPlan, launch: Launch): NamedRow[] {
     ...schedulingRows(plan),
     ...rlimitRows(plan, launch.callerNofile),
     ...credentialRows(plan),
-    ...waitingRows(launch),
+    ...(launch.fifo === undefined
+      ? [...bornRows(plan), ...answerRows(launch.sync)]
+      : waitingRows(launch.sync, launch.fifo)),
     row(
       'execve',
       [{ string: launch.path }, { strings: plan.args }, { strings: launch.env }],
@@ -87,19 +93,18 @@ export function planRows(plan: ProcessPlan, launch: Launch): NamedRow[] {
 }
 
 /** What row number `index` of a plan's table is called, and where it comes from. */
-export function describeRow(plan: ProcessPlan, index: number): { name: string; pointer: string } {
-  const launch: Launch = { path: '', env: [], sync: -1, fifo: -1, callerNofile: [0n, 0n] }
-  return planRows(plan, launch)[index] ?? { name: `row ${index}`, pointer: '/process' }
+export function describeRow(
+  plan: ProcessPlan,
+  index: number,
+  which: 'first' | 'further' = 'first',
+): { name: string; pointer: string } {
+  const launch: Launch = { path: '', env: [], sync: -1, callerNofile: [0n, 0n] }
+  const rows = planRows(plan, which === 'first' ? { ...launch, fifo: -1 } : launch)
+  return rows[index] ?? { name: `row ${index}`, pointer: '/process' }
 }
 
 function schedulingRows(plan: ProcessPlan): NamedRow[] {
-  const everyCpu = new Uint8Array(CPU_SET_BYTES).fill(0xff)
-  const rows = [
-    // the cpuset decides, not the caller's own affinity
-    row('sched_setaffinity', [0, CPU_SET_BYTES, { bytes: everyCpu }], '/process', {
-      mode: 'ignore',
-    }),
-  ]
+  const rows = affinityRows(plan.affinity)
   if (plan.scheduler !== undefined) {
     const attr: Arg = { bytes: schedulerAttributes(plan.scheduler) }
     rows.push(row('sched_setattr', [0, attr, 0], '/process/scheduler'))
@@ -114,8 +119,20 @@ function schedulingRows(plan: ProcessPlan): NamedRow[] {
   return rows
 }
 
+function affinityRows(affinity: ProcessPlan['affinity']): NamedRow[] {
+  if (affinity === 'kept') return []
+  const call = 'sched_setaffinity'
+  if (affinity !== undefined) {
+    const pointer = '/process/execCPUAffinity/final'
+    return [row(call, [0, CPU_SET_BYTES, { bytes: cpuSet(affinity) }], pointer)]
+  }
+  // the cpuset decides, not the caller's own affinity
+  const every = new Uint8Array(CPU_SET_BYTES).fill(0xff)
+  return [row(call, [0, CPU_SET_BYTES, { bytes: every }], '/process', { mode: 'ignore' })]
+}
+
 /** struct sched_attr. @see sched_setattr(2) */
-function schedulerAttributes(plan: SchedulerPlan): Uint8Array {
+export function schedulerAttributes(plan: SchedulerPlan): Uint8Array {
   const bytes = new Uint8Array(SCHED_ATTR_SIZE)
   const view = new DataView(bytes.buffer)
   view.setUint32(0, SCHED_ATTR_SIZE, true)
@@ -201,19 +218,54 @@ function capabilityRows(sets: CapabilityPlan): NamedRow[] {
 }
 
 /** From "created" to "started". */
-function waitingRows({ sync, fifo }: Launch): NamedRow[] {
-  const at = '/process'
+function waitingRows(sync: number, fifo: number): NamedRow[] {
   return [
-    // changing the user made it visible again
-    row('prctl', [PR.SET_DUMPABLE, 0], at, { words: 'PR_SET_DUMPABLE' }),
+    undumpable(),
     // as first process of a pid namespace it would be deaf to these while it waits
     ...[SIG.HUP, SIG.INT, SIG.QUIT, SIG.TERM].map((signal) =>
-      row('rt_sigaction', [signal, EXIT_ON_SIGNAL, 0, SIGSET_SIZE], at),
+      row('rt_sigaction', [signal, EXIT_ON_SIGNAL, 0, SIGSET_SIZE], AT_PROCESS),
     ),
-    row('fcntl', [sync, F_SETFD, FD_CLOEXEC], at, { words: 'F_SETFD' }),
-    row('fcntl', [fifo, F_SETFD, FD_CLOEXEC], at, { words: 'F_SETFD' }),
-    row('prctl', [PR.SET_PDEATHSIG, 0], at, { words: 'PR_SET_PDEATHSIG' }),
-    row('write', [sync, { string: READY }, READY.length], at),
-    row('read', [fifo, { bytes: new Uint8Array(8) }, 1], at, { mode: 'fatal-or-zero' }),
+    closedByExec(sync),
+    closedByExec(fifo),
+    row('prctl', [PR.SET_PDEATHSIG, 0], AT_PROCESS, { words: 'PR_SET_PDEATHSIG' }),
+    ready(sync),
+    awaited(fifo),
   ]
+}
+
+/**
+ * A further process is born here, when its parent, which has joined the container's namespaces but
+ * is not in the pid namespace itself, has nothing more to lose: the container never sees it with
+ * rights or a root that are not its own (CVE-2016-9962).
+ */
+function bornRows({ terminal }: ProcessPlan): NamedRow[] {
+  return [
+    undumpable(),
+    // a child of tsrun
+    row('clone', [CLONE_PARENT | SIG.CHLD], AT_PROCESS, { mode: 'fork' }),
+    row('setsid', [], AT_PROCESS),
+    ...(terminal ? [row('ioctl', [0, TIOCSCTTY, 0], '/process/terminal')] : []),
+  ]
+}
+
+/** From "ready" to the execve: tsrun answers when all that it has to do is done. */
+function answerRows(sync: number): NamedRow[] {
+  return [closedByExec(sync), ready(sync), awaited(sync)]
+}
+
+/** Changing the user made it visible again. */
+function undumpable(): NamedRow {
+  return row('prctl', [PR.SET_DUMPABLE, 0], AT_PROCESS, { words: 'PR_SET_DUMPABLE' })
+}
+
+function closedByExec(fd: number): NamedRow {
+  return row('fcntl', [fd, F_SETFD, FD_CLOEXEC], AT_PROCESS, { words: 'F_SETFD' })
+}
+
+function ready(sync: number): NamedRow {
+  return row('write', [sync, { string: READY }, READY.length], AT_PROCESS)
+}
+
+function awaited(fd: number): NamedRow {
+  return row('read', [fd, { bytes: new Uint8Array(8) }, 1], AT_PROCESS, { mode: 'fatal-or-zero' })
 }

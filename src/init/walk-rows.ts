@@ -1,17 +1,22 @@
 /**
  * The last-exec stub's table, walked in JavaScript: for hosts where a memfd may not be executed
- * (vm.memfd_noexec=2). The process then is a copy of the engine until its execve; the engine runs
- * from a read-only mount, so that is safe, but costs memory while it waits.
+ * (vm.memfd_noexec=2), and for containers with hooks that run just before the program. The process
+ * then is a copy of the engine until its execve; the engine runs from a read-only mount, so that is
+ * safe, but costs memory while it waits.
  */
 
 import { ROW_SIZE, ROWS } from '../stub/last-exec-layout.ts'
 import { type Arg, EXIT_ON_SIGNAL, type Program, type Row } from '../stub/program.ts'
 import { errnoText } from '../sys/errno.ts'
+import { Fd } from '../sys/fd.ts'
 import { addressOf, S } from '../sys/ffi.ts'
 import { NR } from '../sys/numbers.ts'
 import { exit } from '../sys/process.ts'
+import { blockOnly, nextSignal, signalfd } from '../sys/signal.ts'
+import { pollIn } from '../sys/socket.ts'
 
 const FAILED = 255
+const SIGNALLED = 128
 const STDERR = 2
 
 /** Memory that arguments point to: nothing is freed before the execve. */
@@ -49,19 +54,45 @@ function wordOf(arg: Arg): number | bigint {
   return typeof arg === 'bigint' ? arg : addressable(arg)
 }
 
-/** Makes the calls of `program` in order; ends in its execve or in exit. */
-export function walkRows(program: Program): never {
+/**
+ * Makes the calls of `program` in order; ends in its execve or in exit.
+ *
+ * @param beforeExec - called before the last row; does not throw
+ */
+export function walkRows(program: Program, beforeExec?: () => void): never {
+  const deadly: number[] = []
   program.rows.forEach((row, index) => {
-    // the handler is code of the stub's; here the engine's process keeps the default action
-    if (row.args.includes(EXIT_ON_SIGNAL)) return
+    if (row.mode === 'final') beforeExec?.()
+    // the handler is code of the stub's
+    if (row.args.includes(EXIT_ON_SIGNAL)) {
+      deadly.push(row.args[0] as number)
+      return
+    }
+    if (row.mode === 'fatal-or-zero') awaitOrDie(row.args[0] as number, deadly)
     const [a, b, c, d, e, f] = row.args.map(addressable)
     judge(program, row, index, S(row.nr, a, b, c, d, e, f))
   })
   return exit(FAILED)
 }
 
+/** Waits for input, or ends as the stub's handler does. */
+function awaitOrDie(input: number, deadly: readonly number[]): void {
+  blockOnly(deadly)
+  const signals = signalfd(deadly)
+  let isReady = false
+  while (!isReady) {
+    const [events = 0] = pollIn([new Fd(input, 'fifo'), signals])
+    const signal = nextSignal(signals)
+    if (signal !== undefined) exit(SIGNALLED + signal)
+    isReady = events !== 0
+  }
+  signals.close()
+  blockOnly([])
+}
+
 function judge(program: Program, row: Row, index: number, result: number): void {
-  if (result > 0 || (result === 0 && row.mode !== 'fatal-or-zero')) return
+  if (row.mode === 'fork' ? result === 0 : result > 0) return
+  if (result === 0 && row.mode !== 'fatal-or-zero') return
   if (row.mode === 'ignore') return
   if (row.mode === 'final') {
     const line = Buffer.from(`${program.execFailurePrefix}${errnoText(-result)}\n`)

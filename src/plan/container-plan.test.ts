@@ -73,6 +73,18 @@ t.test('planContainer() leaves out what nobody asked for', async (t) => {
   )
 })
 
+t.test('planContainer(): a terminal takes the place of the standard streams', async (t) => {
+  const process = { ...minimalSpec().process, cwd: '/', terminal: true }
+  const own = [{ type: 'mount' as const }]
+  const stepOf = (namespaces: typeof own) =>
+    planContainer(minimalSpec({ process, linux: { namespaces } }), FACTS, OPTIONS).steps.filter(
+      ({ op }) => op === 'console' || op === 'standardStreams',
+    )
+  const step = { op: 'console', pointer: '/process/terminal' }
+  t.same(stepOf(own), [{ ...step, isBound: true }])
+  t.same(stepOf([]), [{ ...step, isBound: false }], "the mounts are the host's")
+})
+
 t.test(
   'planContainer() is pure: it changes no input, and the same input gives the same',
   async (t) => {

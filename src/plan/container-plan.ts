@@ -7,6 +7,8 @@ import { type CgroupOptions, type CgroupPlan, planCgroup } from './cgroup.ts'
 import { type CgroupLimits, planLimits } from './cgroup-limits.ts'
 import { planDevices } from './devices.ts'
 import type { HostFacts } from './facts.ts'
+import type { HandOver } from './hand-over.ts'
+import { type HooksPlan, planHooks } from './hooks.ts'
 import { PROPAGATION } from './mount-options.ts'
 import { planMounts, planReadonly } from './mounts.ts'
 import { hasNamespace, type NamespacePlan, planNamespaces } from './namespaces.ts'
@@ -17,6 +19,7 @@ import type { MountStep, Step } from './steps.ts'
 export interface ContainerPlan {
   readonly id: string
   readonly bundle: string
+  readonly annotations: Readonly<Record<string, string>>
   /** Absolute path of the root file system. */
   readonly rootfs: string
   readonly namespaces: NamespacePlan
@@ -27,6 +30,9 @@ export interface ContainerPlan {
   /** What the container's first process does until it is what it shall be, in order. */
   readonly steps: readonly Step[]
   readonly process: ProcessPlan
+  readonly hooks: HooksPlan
+  /** Its notifications come to a socket in its state directory. */
+  readonly hasNotifySocket: boolean
 }
 
 export interface PlanOptions {
@@ -36,6 +42,8 @@ export interface PlanOptions {
   readonly noPivot: boolean
   readonly noNewKeyring: boolean
   readonly cgroups: CgroupOptions
+  /** Already part of the configuration as far as that can say it. */
+  readonly handOver?: HandOver | undefined
 }
 
 /**
@@ -47,10 +55,12 @@ export function planContainer(spec: Spec, facts: HostFacts, options: PlanOptions
   const { id, bundle } = options
   const rootfs = absolutePath(spec.root?.path ?? '', bundle)
   const namespaces = planNamespaces(spec)
+  const hooks = planHooks(spec)
   const cgroup = planCgroup(facts.cgroup, spec.linux?.cgroupsPath, id, options.cgroups)
   return {
     id,
     bundle,
+    annotations: spec.annotations ?? {},
     rootfs,
     namespaces,
     cgroup,
@@ -58,12 +68,25 @@ export function planContainer(spec: Spec, facts: HostFacts, options: PlanOptions
     resctrl: planResctrl(spec, id),
     steps: [
       ...planBefore(spec, namespaces, options),
-      ...planRootFilesystem(spec, rootfs, cgroup, options),
+      ...planRootFilesystem(spec, { rootfs, cgroup, hooks }, options),
       ...planAfter(spec),
       ...planRootPropagation(spec),
     ],
-    process: planProcess(spec.process ?? {}, spec, facts),
+    hooks,
+    hasNotifySocket: options.handOver?.notifyDirectory !== undefined,
+    process: {
+      ...planProcess(spec.process ?? {}, spec, facts),
+      ...planDescriptors(options.handOver),
+    },
   }
+}
+
+function planDescriptors(
+  handOver: HandOver | undefined,
+): Pick<ProcessPlan, 'passedDescriptors' | 'isActivated'> {
+  if (handOver === undefined) return {}
+  const { descriptors, activation } = handOver
+  return { passedDescriptors: descriptors, isActivated: activation.length > 0 }
 }
 
 function planBefore(spec: Spec, namespaces: NamespacePlan, options: PlanOptions): Step[] {
@@ -79,8 +102,7 @@ function planBefore(spec: Spec, namespaces: NamespacePlan, options: PlanOptions)
 
 function planRootFilesystem(
   spec: Spec,
-  rootfs: string,
-  cgroup: CgroupPlan,
+  { rootfs, cgroup, hooks }: { rootfs: string; cgroup: CgroupPlan; hooks: HooksPlan },
   options: PlanOptions,
 ): Step[] {
   const isolated = hasNamespace(spec, 'mount')
@@ -91,14 +113,27 @@ function planRootFilesystem(
     { op: 'rootfs', path: rootfs, propagation, isolated, pointer: '/root/path' },
     ...mounts,
     ...planDevices(spec),
+    ...planHookSteps(hooks),
     { op: 'enterRoot', how, masks: (spec.linux?.maskedPaths ?? []).length > 0 },
   ]
   const cwd = spec.process?.cwd ?? '/'
   steps.push(
-    { op: 'standardStreams' },
+    spec.process?.terminal === true
+      ? { op: 'console', isBound: isolated, pointer: '/process/terminal' }
+      : { op: 'standardStreams' },
     { op: 'createWorkingDirectory', path: cwd, pointer: '/process/cwd' },
     ...planReadonly(mounts, spec),
   )
+  return steps
+}
+
+/** When the mounts are there, and the host's files still are (M-045). */
+function planHookSteps(hooks: HooksPlan): Step[] {
+  const steps: Step[] = []
+  if (hooks.prestart.length + hooks.createRuntime.length > 0) steps.push({ op: 'runtimeHooks' })
+  if (hooks.createContainer.length > 0) {
+    steps.push({ op: 'containerHooks', hooks: hooks.createContainer })
+  }
   return steps
 }
 

@@ -99,8 +99,11 @@ t.test('planReadonly() puts the root last', async (t) => {
     { destination: '/u', type: 'tmpfs' },
   ]
   const spec = minimalSpec({ root, mounts })
+  const late = { op: 'readonlyMount', destination: '/t', pointer: '/mounts/0' }
   t.same(planReadonly(planMounts(spec, CGROUP), spec), [
-    { op: 'readonlyMount', destination: '/t', pointer: '/mounts/0' },
+    late,
     { op: 'readonlyRoot', pointer: '/root/readonly' },
   ])
+  const shared = minimalSpec({ root, mounts, linux: { namespaces: [] } })
+  t.same(planReadonly(planMounts(shared, CGROUP), shared), [late], 'the host has it')
 })

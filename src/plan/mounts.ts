@@ -93,7 +93,7 @@ function planFilesystem(
   }
 }
 
-/** The read-only remounts that had to wait, then the root's own. */
+/** The read-only remounts that had to wait, then that of the root, if it is a mount of the container's own. */
 export function planReadonly(mounts: readonly MountStep[], spec: Spec): Step[] {
   const late: Step[] = mounts
     .filter((mount) => mount.readonlyLate)
@@ -102,7 +102,7 @@ export function planReadonly(mounts: readonly MountStep[], spec: Spec): Step[] {
       destination,
       ...(pointer === undefined ? {} : { pointer }),
     }))
-  return spec.root?.readonly === true
+  return spec.root?.readonly === true && hasNamespace(spec, 'mount')
     ? [...late, { op: 'readonlyRoot', pointer: '/root/readonly' }]
     : late
 }

@@ -51,6 +51,12 @@ export function planNamespaces(spec: Spec): NamespacePlan {
   return { create, join, createCgroup, timeOffsets: timeOffsetLines(spec) }
 }
 
+/** `CLONE.NEW*` flags of the namespaces that the container has, new or joined. */
+export function listedKinds(spec: Spec): number {
+  const list = spec.linux?.namespaces ?? []
+  return list.reduce((kinds, { type }) => kinds | (KINDS[type] ?? 0), 0)
+}
+
 /** @see time_namespaces(7), /proc/PID/timens_offsets */
 function timeOffsetLines(spec: Spec): string {
   return Object.entries(spec.linux?.timeOffsets ?? {})

@@ -34,6 +34,15 @@ t.test('planProcess() keeps the last of equal names, at its place', async (t) =>
   t.same(plan({ cwd: '/', env }).env, ['B=2', 'A=3', 'AB=4', 'C='])
 })
 
+t.test('planProcess(): a terminal, with a size that is whole', async (t) => {
+  const consoleSize = { height: 10, width: 110 }
+  t.same(plan({ cwd: '/', terminal: true, consoleSize }).terminal, { size: consoleSize })
+  t.same(plan({ cwd: '/', terminal: true }).terminal, { size: undefined })
+  const half = { height: 0, width: 110 }
+  t.same(plan({ cwd: '/', terminal: true, consoleSize: half }).terminal, { size: undefined })
+  t.equal(plan({ cwd: '/', terminal: false, consoleSize }).terminal, undefined)
+})
+
 t.test('planProcess() numbers limits, also those beyond 2^53', async (t) => {
   const rlimits = [
     { type: 'RLIMIT_NOFILE' as const, soft: 1024, hard: 2048 },

@@ -22,6 +22,12 @@ export interface SchedulerPlan {
   readonly period: number | bigint
 }
 
+/** A terminal of the process's own. */
+export interface TerminalPlan {
+  /** In characters; undefined leaves it as the kernel makes it. */
+  readonly size: { readonly height: number; readonly width: number } | undefined
+}
+
 /** What becomes of the process at its last execve. */
 export interface ProcessPlan {
   readonly args: readonly string[]
@@ -41,6 +47,14 @@ export interface ProcessPlan {
   readonly ioPriority: number | undefined
   /** Argument of personality(2). */
   readonly personality: number | undefined
+  /** CPUs to run on; `kept`: those it was started on; absent: all that its cpuset has. */
+  readonly affinity?: readonly number[] | 'kept'
+  /** Absent: it gets the caller's standard streams. */
+  readonly terminal?: TerminalPlan
+  /** How many of the caller's descriptors it gets beside the standard streams, from 3 on; 0 if absent. */
+  readonly passedDescriptors?: number
+  /** Sockets of systemd's are among them: LISTEN_PID is to be the process's own number. */
+  readonly isActivated?: boolean
 }
 
 /** Names in the kernel's order: the index is the number. @see getrlimit(2) */
@@ -82,7 +96,11 @@ const PERSONALITIES: Readonly<Record<string, number>> = { LINUX: 0, LINUX32: 8 }
 const DEFAULT_UMASK = 0o022
 
 /** Decides everything about the container's process but what its own root file system tells. */
-export function planProcess(process: Process, spec: Spec, facts: HostFacts): ProcessPlan {
+export function planProcess(
+  process: Process,
+  spec: Spec,
+  facts: Pick<HostFacts, 'lastCapability'>,
+): ProcessPlan {
   const personality = spec.linux?.personality?.domain
   return {
     args: process.args ?? [],
@@ -99,7 +117,14 @@ export function planProcess(process: Process, spec: Spec, facts: HostFacts): Pro
     scheduler: process.scheduler && planScheduler(process.scheduler),
     ioPriority: process.ioPriority && planIoPriority(process.ioPriority),
     personality: personality === undefined ? undefined : PERSONALITIES[personality],
+    ...(process.terminal === true && { terminal: planTerminal(process) }),
   }
+}
+
+/** Half a size is none, as runc has it. */
+function planTerminal({ consoleSize }: Process): TerminalPlan {
+  const { height = 0, width = 0 } = consoleSize ?? {}
+  return { size: height && width ? { height: Number(height), width: Number(width) } : undefined }
 }
 
 /** Of several entries with one name the last counts, at its place. */

@@ -4,6 +4,7 @@
  */
 import type { Pointer } from '../base/errors.ts'
 import type { CgroupPlan } from './cgroup.ts'
+import type { HookPlan } from './hooks.ts'
 
 interface From {
   /** The place in config.json that asked for the step; absent for what every container gets. */
@@ -74,6 +75,9 @@ export type Step =
   | MountStep
   | DeviceStep
   | (From & { readonly op: 'deviceLinks' })
+  /** tsrun runs hooks in its own namespaces; the first process waits for that. */
+  | (From & { readonly op: 'runtimeHooks' })
+  | (From & { readonly op: 'containerHooks'; readonly hooks: readonly HookPlan[] })
   | (From & {
       readonly op: 'enterRoot'
       readonly how: 'pivot' | 'move' | 'chroot'
@@ -82,6 +86,12 @@ export type Step =
     })
   | (From & { readonly op: 'rootPropagation'; readonly propagation: number })
   | (From & { readonly op: 'standardStreams' })
+  | (From & {
+      /** A terminal becomes the standard streams. */
+      readonly op: 'console'
+      /** It is bound on /dev/console: the mounts are the container's own. */
+      readonly isBound: boolean
+    })
   | (From & { readonly op: 'createWorkingDirectory'; readonly path: string })
   | (From & { readonly op: 'readonlyMount'; readonly destination: string })
   | (From & { readonly op: 'readonlyRoot' })

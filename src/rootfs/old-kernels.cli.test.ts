@@ -2,7 +2,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { type TestBundle, withBundle } from '../testing/bundle.ts'
+import { programPath } from '../testing/cli.ts'
 import { needsContainers } from '../testing/needs.ts'
+import { sitDown } from '../testing/terminal.ts'
 
 const skip = needsContainers('command strace')
 
@@ -73,6 +75,21 @@ t.test('the same container without any of the newer calls', { skip }, async (t) 
 function masks(lines: readonly string[]): string[] {
   return lines.map((line) => (/ \/(m|proc)\//.test(line) ? (line.split(' ')[1] ?? '') : line))
 }
+
+t.test('the console of a terminal without any of the newer calls', { skip }, async (t) => {
+  const bundle = await withBundle(t, {
+    args: ['sh', '-c', 'ls -l /dev/console; tty </dev/console'],
+    configure(spec) {
+      spec.process.terminal = true
+    },
+  })
+  const inject = ['-e', `trace=${ALL}`, '-e', `inject=${ALL}:error=ENOSYS`]
+  const run = [programPath(), '--root', bundle.root, 'run', bundle.id]
+  const command = ['strace', '-f', '-qq', '-o', '/dev/null', ...inject, ...run]
+  const { screen, ended } = sitDown(t, command, { cwd: bundle.dir })
+  t.equal(await ended, 0)
+  t.match(screen.text(), /^crw[-w]{7} .* 136, +0 .*\/dev\/console\r\n\/dev\/console\r\n$/)
+})
 
 t.test('recursive attributes without mount_setattr are an error', { skip }, async (t) => {
   const bundle = await withBundle(t, {

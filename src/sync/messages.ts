@@ -4,6 +4,7 @@
  *
  *     child (JavaScript)        {"kind":"error",...}      it has failed, and exits
  *     child (JavaScript)        {"kind":"spans",...}      with --debug: how long its steps took
+ *     child (JavaScript)        "hooks now"               tsrun is to run its hooks, and to answer
  *     child (last-exec stub)    16 bytes                  a row of its table has failed
  *     child (last-exec stub)    "ready"                   it waits on the fifo
  *     end of file               it has executed the container's program, or is dead
@@ -39,10 +40,14 @@ export type Message =
   | { readonly kind: 'error'; readonly error: StepError }
   | { readonly kind: 'row'; readonly row: number; readonly errno: number }
   | { readonly kind: 'ready' }
+  | { readonly kind: 'hooks' }
   | { readonly kind: 'closed' }
 
 export const READY = 'ready'
 const RECORDED = 'recorded'
+/** As long as no other message. */
+const HOOKS = 'hooks now'
+const HOOKS_DONE = 'hooks done'
 const RECORD_SIZE = 16
 /** A text of twice the length is cut in the middle: what failed comes first, and why last. */
 const HALF_TEXT = 2 * 1024
@@ -52,13 +57,17 @@ function shorten(text: string): string {
   return `${text.slice(0, HALF_TEXT)}[...]${text.slice(-HALF_TEXT)}`
 }
 
-/** Tells the other side that `step` failed. Nothing is thrown: there is nobody else to tell. */
+/**
+ * Tells the other side that `step` failed. Nothing is thrown: there is nobody else to tell.
+ *
+ * @returns false if the other side is gone
+ */
 export function sendError(
   sync: Fd,
   step: string,
   pointer: string | undefined,
   thrown: unknown,
-): void {
+): boolean {
   const failed = syscallErrorOf(thrown)
   const message: ErrorMessage = {
     kind: 'error',
@@ -75,8 +84,9 @@ export function sendError(
   }
   try {
     send(sync, Buffer.from(JSON.stringify(message)))
+    return true
   } catch {
-    // the parent is gone
+    return false
   }
 }
 
@@ -112,6 +122,17 @@ export function awaitRecorded(sync: Fd): void {
   if (receive(sync).length === 0) throw new Error('tsrun ended before the container was made')
 }
 
+/** Asks tsrun to run the hooks of its namespaces, and waits until they have succeeded. */
+export function awaitHooks(sync: Fd): void {
+  send(sync, Buffer.from(HOOKS))
+  if (receive(sync).length === 0) throw new Error('tsrun ended before the hooks')
+}
+
+/** Answers `awaitHooks`. */
+export function sendHooksDone(sync: Fd): void {
+  send(sync, Buffer.from(HOOKS_DONE))
+}
+
 /** Waits for the next message. */
 export function receiveMessage(sync: Fd): Message {
   const bytes = receive(sync)
@@ -119,6 +140,7 @@ export function receiveMessage(sync: Fd): Message {
   if (bytes.length === RECORD_SIZE) return { kind: 'row', ...decodeRecord(bytes) }
   // no other message is that short
   if (bytes.length === READY.length) return { kind: 'ready' }
+  if (bytes.length === HOOKS.length) return { kind: 'hooks' }
   const message = JSON.parse(new TextDecoder().decode(bytes)) as ErrorMessage | SpansMessage
   return message.kind === 'spans' ? message : { kind: 'error', error: revive(message) }
 }
