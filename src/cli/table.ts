@@ -11,6 +11,7 @@ const LOADERS: Readonly<Record<string, Loader>> = {
   create: () => import('../commands/create.ts'),
   delete: () => import('../commands/delete.ts'),
   events: () => import('../commands/events.ts'),
+  exec: () => import('../commands/exec.ts'),
   features: () => import('../commands/features.ts'),
   kill: () => import('../commands/kill.ts'),
   list: () => import('../commands/list.ts'),
