@@ -1,6 +1,7 @@
 /** A runtime that is killed at any moment leaves nothing that delete --force does not remove. */
 import t, { type Test } from 'tap'
 import { containersBelow, leftovers, type TestBundle, withBundle } from '../testing/bundle.ts'
+import { programPath } from '../testing/cli.ts'
 import { eventually } from '../testing/kernel.ts'
 import { needsContainers } from '../testing/needs.ts'
 
@@ -66,3 +67,13 @@ async function interrupted(b: TestBundle, args: string[], ms: number): Promise<v
   running.child.kill('SIGKILL')
   await running.ended
 }
+
+t.test('a container that is killed while its hooks run has died', { skip }, async (t) => {
+  const b = await withBundle(t)
+  b.reconfigure((spec) => {
+    const kill = `"${programPath()}" --root "${b.root}" kill "${b.id}" KILL`
+    spec.hooks = { createRuntime: [{ path: '/bin/sh', args: ['sh', '-c', kill] }] }
+  })
+  t.match(await b.tsrun('create', b.id), { code: 1, stderr: /container init died/ })
+  t.same(leftovers(b.dir, b.root, b.id), [])
+})

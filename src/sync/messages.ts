@@ -110,8 +110,12 @@ export function sendSpans(sync: Fd, spans: readonly Span[]): void {
  * has failed already is no error: it has said why.
  */
 export function sendRecorded(sync: Fd): void {
+  sendIfThere(sync, RECORDED)
+}
+
+function sendIfThere(sync: Fd, text: string): void {
   try {
-    send(sync, Buffer.from(RECORDED))
+    send(sync, Buffer.from(text))
   } catch (error) {
     if (!isErrno(error, E.PIPE, E.CONNRESET)) throw error
   }
@@ -128,9 +132,9 @@ export function awaitHooks(sync: Fd): void {
   if (receive(sync).length === 0) throw new Error('tsrun ended before the hooks')
 }
 
-/** Answers `awaitHooks`. */
+/** Answers `awaitHooks`. A process that was killed meanwhile is missed at the next message. */
 export function sendHooksDone(sync: Fd): void {
-  send(sync, Buffer.from(HOOKS_DONE))
+  sendIfThere(sync, HOOKS_DONE)
 }
 
 /** Waits for the next message. */
