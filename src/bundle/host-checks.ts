@@ -21,6 +21,7 @@ export function factsOf(
     usesSystemdCgroup: call.systemd,
     avoidsPivot: false,
     joinsHostNetwork: Boolean(network) && host.isSame(network ?? '', '/proc/self/ns/net'),
+    hasApparmor: host.read('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
     hasSelinux: host.exists('/sys/fs/selinux/enforce'),
     cgroupVersion: host.exists('/sys/fs/cgroup/cgroup.controllers') ? 2 : 1,
     intelRdt: {
@@ -65,10 +66,7 @@ function checkHostNamespaces(spec: Spec, host: Host, report: Report): void {
 }
 
 function checkHostProcess(spec: Spec, host: Host, report: Report): void {
-  const { apparmorProfile, capabilities = {} } = spec.process ?? {}
-  if (apparmorProfile && !host.read('/sys/module/apparmor/parameters/enabled').startsWith('Y')) {
-    report('/process/apparmorProfile', 'unable to apply apparmor profile: AppArmor is not enabled')
-  }
+  const { capabilities = {} } = spec.process ?? {}
   const last = Number(host.read('/proc/sys/kernel/cap_last_cap').trim())
   for (const name of ['bounding', 'effective', 'inheritable', 'permitted', 'ambient'] as const) {
     capabilities[name]?.forEach((capability, index) => {

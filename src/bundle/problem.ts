@@ -22,6 +22,8 @@ export interface SpecFacts {
   readonly avoidsPivot: boolean
   /** The path of the network namespace leads to the runtime's own; absent: not known. */
   readonly joinsHostNetwork?: boolean
+  /** AppArmor is enabled; absent: not known. */
+  readonly hasApparmor?: boolean
   /** SELinux is enabled; absent: not known. */
   readonly hasSelinux?: boolean
   /** The version of the cgroup hierarchy in use; absent: not known. */

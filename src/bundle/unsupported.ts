@@ -2,14 +2,11 @@
  * What a configuration may ask for and this version of tsrun does not do. It is refused: a
  * container that silently lacks its seccomp filter would be worse than none.
  */
-import type { Process } from '../../spec/generated/config.ts'
-import type { Pointer } from '../base/errors.ts'
 import type { Check, Report } from './problem.ts'
 
 /** Reports each part of the specification that is not carried out yet. */
-export const checkUnsupported: Check = ({ process = {}, linux, mounts }, report) => {
+export const checkUnsupported: Check = ({ linux, mounts }, report) => {
   const refuse = (pointer: string): void => refusePart(report, pointer)
-  checkUnsupportedProcess(process, '/process', report)
   linux?.namespaces?.forEach(({ type }, i) => {
     if (type === 'user') refuse(`/linux/namespaces/${i}`)
   })
@@ -22,12 +19,6 @@ export const checkUnsupported: Check = ({ process = {}, linux, mounts }, report)
   if (linux?.mountLabel) refuse('/linux/mountLabel')
   if (linux?.memoryPolicy) refuse('/linux/memoryPolicy')
   if (Object.keys(linux?.netDevices ?? {}).length > 0) refuse('/linux/netDevices')
-}
-
-/** The same for a process alone; `at` is its pointer: `/process`, or empty for process.json. */
-export function checkUnsupportedProcess(process: Process, at: Pointer, report: Report): void {
-  if (process.apparmorProfile) refusePart(report, `${at}/apparmorProfile`)
-  if (process.selinuxLabel) refusePart(report, `${at}/selinuxLabel`)
 }
 
 function refusePart(report: Report, pointer: string): void {

@@ -27,6 +27,12 @@ checkRows([
   ['NUL in args', withProcess({ args: ['a', 'b\0'] }), '/process/args/1 contains nul byte (\\x00)'],
   [
     'SELinux is off',
+    withProcess({ apparmorProfile: 'p' }),
+    '/process/apparmorProfile unable to apply apparmor profile: AppArmor is not enabled on this host',
+    { hasApparmor: false },
+  ],
+  [
+    'selinux',
     withProcess({ selinuxLabel: 'l' }),
     '/process/selinuxLabel selinux label is specified in config, but selinux is disabled or not supported',
     { hasSelinux: false },

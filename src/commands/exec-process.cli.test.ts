@@ -86,10 +86,6 @@ t.test('what is wrong in the file is told with its place', { skip }, async (t) =
       'bad CPUAffinity.Initial: "x" is not a number or a range (PATH:2:33)',
     ],
     [
-      '{"args": ["true"], "cwd": "/",\n "apparmorProfile": "x"}',
-      'apparmorProfile is not supported by this version of tsrun (PATH:2:21)',
-    ],
-    [
       '{"args": ["true"], "cwd": "/",\n "execCPUAffinity": {"initial": "4000"}}',
       'unable to start container process: sched_setaffinity 0x.*: invalid argument (PATH:2:33)',
     ],

@@ -278,10 +278,6 @@ t.test('what cannot be started, in runc’s words', { skip }, async (t) => {
     [['-u', '1:', id, 'true'], 'exec failed: bad gid: parsing "": invalid syntax'],
     [['-g', '-5', id, 'true'], 'exec failed: additional-gids must be a positive number -5'],
     [['-e', 'A', id, 'true'], "exec failed: invalid environment variable: missing '='"],
-    [
-      ['--apparmor', 'x', id, 'true'],
-      'exec failed: --apparmor is not supported by this version of tsrun',
-    ],
     [[id], 'exec failed: exec args cannot be empty'],
     [['none', 'true'], 'exec failed: container does not exist'],
     [['', 'true'], 'exec failed: container id cannot be empty'],

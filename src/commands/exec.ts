@@ -119,9 +119,6 @@ export default defineCommand({
 /** What the flags change of the configured process. @throws {Error} in runc's words */
 function changesOf(options: ExecOptions, args: readonly string[]): ProcessChanges {
   if (args.length === 0) throw new Error('exec args cannot be empty')
-  for (const name of ['apparmor', 'process-label'] as const) {
-    if (options[name]) throw new Error(`--${name} is not supported by this version of tsrun`)
-  }
   const negative = options['additional-gids'].find((gid) => gid < 0)
   if (negative !== undefined) {
     throw new Error(`additional-gids must be a positive number ${negative}`)
@@ -135,6 +132,8 @@ function changesOf(options: ExecOptions, args: readonly string[]): ProcessChange
     additionalGids: options['additional-gids'],
     capabilities: options.cap,
     terminal: options.tty,
+    ...(options.apparmor && { apparmorProfile: options.apparmor }),
+    ...(options['process-label'] && { selinuxLabel: options['process-label'] }),
     ...(options.cwd && { cwd: options.cwd }),
     ...(options.user && { user: parseUser(options.user) }),
     ...(noNewPrivileges !== undefined && { noNewPrivileges }),

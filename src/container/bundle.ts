@@ -7,7 +7,7 @@ import { loadSpec } from '../bundle/load.ts'
 import type { SpecFacts } from '../bundle/problem.ts'
 import { checkUnsupported } from '../bundle/unsupported.ts'
 import { validateSpec } from '../bundle/validate.ts'
-import { probeHost } from '../host/probe.ts'
+import { probeHost, probeSecurityModules } from '../host/probe.ts'
 import type { CgroupDriver } from '../plan/cgroup.ts'
 import { type ContainerPlan, planContainer } from '../plan/container-plan.ts'
 import type { HostFacts } from '../plan/facts.ts'
@@ -96,7 +96,6 @@ function refuse(pointer: string, message: string): never {
 async function specFacts(spec: Spec, facts: HostFacts, options: BundleOptions): Promise<SpecFacts> {
   const network = spec.linux?.namespaces?.find(({ type }) => type === 'network')?.path
   const resctrl = spec.linux?.intelRdt && (await import('../resctrl/resctrl.ts'))
-  const label = spec.process?.selinuxLabel ?? ''
   return {
     isRootless: S(NR.geteuid) !== 0,
     hasRootlessCgroups: options.rootlessCgroups,
@@ -105,9 +104,7 @@ async function specFacts(spec: Spec, facts: HostFacts, options: BundleOptions): 
     cgroupVersion: facts.cgroup.mode === 'v2' ? 2 : 1,
     ...(resctrl && { intelRdt: resctrl.probeResctrl() }),
     ...(network ? { joinsHostNetwork: isOwnNetwork(network) } : {}),
-    ...(label === ''
-      ? {}
-      : { hasSelinux: statIfAny(undefined, '/sys/fs/selinux/enforce') !== undefined }),
+    ...probeSecurityModules(spec.process ?? {}),
   }
 }
 

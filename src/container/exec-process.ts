@@ -3,11 +3,11 @@ import type { Process, Spec } from '../../spec/generated/config.ts'
 import { messageOf, SpecError } from '../base/errors.ts'
 import { loadProcess } from '../bundle/load.ts'
 import type { SpecFacts } from '../bundle/problem.ts'
-import { checkUnsupportedProcess } from '../bundle/unsupported.ts'
 import { validateProcess } from '../bundle/validate.ts'
+import { probeSecurityModules } from '../host/probe.ts'
 import { changedProcess, completedProcess, type ProcessChanges } from '../plan/exec-plan.ts'
 import { S } from '../sys/ffi.ts'
-import { O, open, readText, statIfAny } from '../sys/file.ts'
+import { O, open, readText } from '../sys/file.ts'
 import { NR } from '../sys/numbers.ts'
 import { locating } from './bundle.ts'
 
@@ -65,19 +65,14 @@ async function fromFile(path: string): Promise<Chooser> {
 /** @throws {SpecError} its pointer starts at the process */
 function judge(process: Process): void {
   validateProcess(process, factsFor(process))
-  checkUnsupportedProcess(process, '', (pointer, message) => {
-    throw new SpecError(message, pointer)
-  })
 }
 
-function factsFor({ selinuxLabel = '' }: Process): SpecFacts {
+function factsFor(process: Process): SpecFacts {
   return {
     isRootless: S(NR.geteuid) !== 0,
     hasRootlessCgroups: false,
     usesSystemdCgroup: false,
     avoidsPivot: false,
-    ...(selinuxLabel !== '' && {
-      hasSelinux: statIfAny(undefined, '/sys/fs/selinux/enforce') !== undefined,
-    }),
+    ...probeSecurityModules(process),
   }
 }

@@ -28,5 +28,6 @@ export function judgeRow(
     errnoName(errno),
     errnoText(errno),
   )
-  return new StepError(name, pointer, cause.message, cause)
+  const prefix = pointer.endsWith('/apparmorProfile') ? 'unable to apply apparmor profile: ' : ''
+  return new StepError(name, pointer, `${prefix}${cause.message}`, cause)
 }

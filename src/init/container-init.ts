@@ -28,7 +28,6 @@ import { check } from '../sys/check.ts'
 import { Fd } from '../sys/fd.ts'
 import { S } from '../sys/ffi.ts'
 import { writeAll } from '../sys/file.ts'
-import { joinSessionKeyring } from '../sys/keyring.ts'
 import { str } from '../sys/memory.ts'
 import { bringLoopbackUp } from '../sys/network.ts'
 import { NR } from '../sys/numbers.ts'
@@ -37,6 +36,7 @@ import { blockOnly, SIG, setAllDefault } from '../sys/signal.ts'
 import type { Inheritance } from './inheritance.ts'
 import { launch } from './launch.ts'
 import { openProcfs, selfIn, writeProcfs } from './procfs.ts'
+import { makeSessionKeyring } from './session-keyring.ts'
 import { reopenStandardStreams } from './standard-streams.ts'
 
 /** What the steps share. */
@@ -189,7 +189,7 @@ function carryOut(step: Step, context: Context): void {
 const STEPS: { readonly [N in StepName]: (step: StepOf<N>, context: Context) => void } = {
   oomScoreAdj: ({ value }, { procfs }) =>
     writeProcfs(procfs, `${selfIn(procfs)}/oom_score_adj`, `${value}`),
-  sessionKeyring: ({ name }) => joinSessionKeyring(name),
+  sessionKeyring: ({ name, label }, { procfs }) => makeSessionKeyring(procfs, name, label),
   loopback: () => bringLoopbackUp(),
   rootfs: ({ path, propagation, isolated }, context) => {
     context.root = isolated ? makeRootMount(path, propagation) : openRootDirectory(path)

@@ -16,7 +16,6 @@ import { check } from '../sys/check.ts'
 import type { Fd } from '../sys/fd.ts'
 import { S } from '../sys/ffi.ts'
 import { O, open } from '../sys/file.ts'
-import { joinSessionKeyring } from '../sys/keyring.ts'
 import { NR } from '../sys/numbers.ts'
 import { CLONE, exit, setParentDeathSignal, useAllCpus } from '../sys/process.ts'
 import { blockOnly, SIG, setAllDefault } from '../sys/signal.ts'
@@ -24,6 +23,7 @@ import type { ConsoleHandOver } from './inheritance.ts'
 import { joinNamespacesOf, type KnownProcess } from './join.ts'
 import { launch } from './launch.ts'
 import { openProcfs, selfIn, writeProcfs } from './procfs.ts'
+import { makeSessionKeyring } from './session-keyring.ts'
 import { reopenStandardStreams } from './standard-streams.ts'
 
 /** What the copy takes over from tsrun. */
@@ -68,7 +68,10 @@ export function execInit(plan: ExecPlan, inherited: ExecInheritance): never {
     enterCgroups(inherited)
     if (plan.process.affinity === undefined) useAllCpus()
     step = 'sessionKeyring'
-    if (inherited.keyring !== undefined) joinSessionKeyring(inherited.keyring)
+    if (inherited.keyring !== undefined) {
+      const label = plan.process.labels.find(({ module }) => module === 'selinux')
+      makeSessionKeyring(procfs, inherited.keyring, label?.value)
+    }
     step = 'joinNamespaces'
     const root = enterNamespaces(plan, inherited)
     first.pidfd.close()

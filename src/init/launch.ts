@@ -17,6 +17,7 @@ import { at, keep } from '../sys/memory.ts'
 import { NR } from '../sys/numbers.ts'
 import { execFd, sealedExecutable } from '../sys/process.ts'
 import type { Inheritance } from './inheritance.ts'
+import { prepareLabelling } from './labels.ts'
 import { ownDescriptors } from './procfs.ts'
 import { becomeForFiles, enterWorkingDirectory, findProgram, withHome } from './program.ts'
 import { planRows } from './rows.ts'
@@ -60,21 +61,25 @@ export function launch(
   const env = withOwnPid(plan, withHome(plan, root))
   enterWorkingDirectory(plan.cwd, () => becomeForFiles(plan))
   const path = findProgram(plan.args[0] ?? '', env)
+  const passed = plan.passedDescriptors ?? 0
+  const kept = [inherited.sync.number, ...(inherited.fifo ? [inherited.fifo.number] : [])]
+  const labelling = plan.labels.length > 0 && prepareLabelling(procfs, kept, FIRST + passed)
+  if (labelling) kept.push(procfs.number)
   const program: Program = {
     rows: planRows(plan, {
       path,
       env,
       sync: inherited.sync.number,
       ...(inherited.fifo && { fifo: inherited.fifo.number }),
+      ...(labelling && { labelling }),
       callerNofile: inherited.callerNofile,
     }),
     reportFd: inherited.sync.number,
     execFailurePrefix: `exec ${path}: `,
   }
-  const passed = plan.passedDescriptors ?? 0
-  closeEverythingElse(inherited, procfs, passed)
+  closeEverythingElse(kept, procfs, passed)
   const walk = (beforeExec?: () => void): never => {
-    withoutHostDescriptors(inherited, procfs, passed)
+    withoutHostDescriptors(kept, procfs, passed)
     return walkHere(program, beforeExec)
   }
   if (beforeProgram !== undefined) return walk(() => beforeProgram(env))
@@ -116,7 +121,7 @@ function withOwnPid({ isActivated }: ProcessPlan, env: readonly string[]): reado
 }
 
 /** Only the standard streams, what the caller passes on and what the stub needs cross the execve. */
-function closeEverythingElse({ sync, fifo }: Ends, procfs: Fd, passed: number): void {
+function closeEverythingElse(kept: readonly number[], procfs: Fd, passed: number): void {
   try {
     closeOnExecFrom(FIRST)
   } catch (error) {
@@ -124,16 +129,14 @@ function closeEverythingElse({ sync, fifo }: Ends, procfs: Fd, passed: number): 
     for (const number of ownDescriptors(procfs)) closeOnExecIfOpen(number)
   }
   for (let number = FIRST; number < FIRST + passed; number++) setCloseOnExec(number, false)
-  setCloseOnExec(sync.number, false)
-  if (fifo !== undefined) setCloseOnExec(fifo.number, false)
+  for (const number of kept) setCloseOnExec(number, false)
 }
 
 /**
  * Without the stub's execve those are open still while programs of the container's run, which find
  * them in /proc/1/fd: the host's procfs, cgroups and root (threat T-08).
  */
-function withoutHostDescriptors({ sync, fifo }: Ends, procfs: Fd, passed: number): void {
-  const kept = [sync.number, ...(fifo ? [fifo.number] : [])]
+function withoutHostDescriptors(kept: readonly number[], procfs: Fd, passed: number): void {
   try {
     closeFrom(FIRST + passed, kept)
   } catch (error) {

@@ -13,6 +13,10 @@ import { NR } from '../sys/numbers.ts'
 const PROC_SUPER_MAGIC = 0x9fa0
 const PROC_ROOT_INO = 1
 
+/** Follows nothing, and stays in this very procfs. */
+export const STRICTLY: number =
+  RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS | RESOLVE.NO_MAGICLINKS | RESOLVE.NO_XDEV
+
 /** Opens /proc. @throws {Error} if it is not a whole procfs */
 export function openProcfs(): Fd {
   const proc = open(undefined, '/proc', O.PATH | O.DIRECTORY)
@@ -37,8 +41,7 @@ export function writeProcfs(proc: Fd, path: string, value: string): void {
 }
 
 function openStrictly(proc: Fd, path: string): Fd {
-  const strictly = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS | RESOLVE.NO_MAGICLINKS | RESOLVE.NO_XDEV
-  const result = openat2(proc, path, O.WRONLY, strictly)
+  const result = openat2(proc, path, O.WRONLY, STRICTLY)
   if (result >= 0) return new Fd(result, `/proc/${path}`)
   if (result !== -E.NOSYS) throw failure('open', `/proc/${path}`, result)
   const file = open(proc, path, O.WRONLY | O.NOFOLLOW)

@@ -4,12 +4,16 @@
  * stub reports row numbers, so names never enter the container.
  */
 import { type CapabilityPlan, capabilityWords } from '../plan/capabilities.ts'
+import type { LabelPlan } from '../plan/labels.ts'
 import type { ProcessPlan, SchedulerPlan } from '../plan/process-plan.ts'
 import { type Arg, EXIT_ON_SIGNAL, type Row, type RowMode } from '../stub/program.ts'
 import { READY } from '../sync/messages.ts'
+import { O } from '../sys/file.ts'
 import { NR, type SyscallName } from '../sys/numbers.ts'
 import { CPU_SET_BYTES, cpuSet } from '../sys/scheduling.ts'
 import { SIG } from '../sys/signal.ts'
+import { type Labelling, labelFile } from './labels.ts'
+import { STRICTLY } from './procfs.ts'
 
 const PR = {
   SET_PDEATHSIG: 1,
@@ -28,6 +32,16 @@ const F_SETFD = 2
 const FD_CLOEXEC = 1
 const SCHED_ATTR_SIZE = 48
 const SIGSET_SIZE = 8
+const OPEN_FLAGS = O.WRONLY | O.CLOEXEC
+const OPEN_HOW_SIZE = 24
+/** For names of rows alone. */
+const NOWHERE: Labelling = {
+  procfs: -1,
+  free: -1,
+  directory: 'self/attr',
+  isStrict: true,
+  hasModules: true,
+}
 const CLONE_PARENT = 0x8000
 const TIOCSCTTY = 0x540e
 /** Pointer of the rows that nothing in the configuration asks for. */
@@ -48,6 +62,8 @@ export interface Launch {
   readonly sync: number
   /** Descriptor of the fifo that the first process waits on; absent for a further one, of exec. */
   readonly fifo?: number
+  /** Absent: there are no labels. */
+  readonly labelling?: Labelling
   /** RLIMIT_NOFILE as the caller had it. */
   readonly callerNofile: readonly [soft: bigint, hard: bigint]
 }
@@ -56,10 +72,10 @@ function row(
   call: SyscallName,
   args: readonly Arg[],
   pointer: string,
-  options: { mode?: RowMode; words?: string } = {},
+  { mode = 'fatal', words, dst }: { mode?: RowMode; words?: string; dst?: Row['dst'] } = {},
 ): NamedRow {
-  const name = options.words === undefined ? call : `${call} ${options.words}`
-  return { nr: NR[call], args, mode: options.mode ?? 'fatal', name, pointer }
+  const name = words === undefined ? call : `${call} ${words}`
+  return { nr: NR[call], args, mode, name, pointer, ...(dst && { dst }) }
 }
 
 function words32(values: readonly number[]): Arg {
@@ -77,6 +93,7 @@ export function planRows(plan: ProcessPlan, launch: Launch): NamedRow[] {
     // an execve, of the stub too, makes the process visible to its neighbours again
     row('prctl', [PR.SET_DUMPABLE, 0], '/process', { words: 'PR_SET_DUMPABLE' }),
     row('prctl', [PR.SET_NAME, { string: 'tsrun:init' }], '/process', { mode: 'ignore' }),
+    ...labelRows(plan.labels, launch.labelling, 2),
     ...schedulingRows(plan),
     ...rlimitRows(plan, launch.callerNofile),
     ...credentialRows(plan),
@@ -101,6 +118,42 @@ export function describeRow(
   const launch: Launch = { path: '', env: [], sync: -1, callerNofile: [0n, 0n] }
   const rows = planRows(plan, which === 'first' ? { ...launch, fifo: -1 } : launch)
   return rows[index] ?? { name: `row ${index}`, pointer: '/process' }
+}
+
+/**
+ * For the next execve; before the user changes, whom the files do not belong to.
+ *
+ * @param before - how many rows stand before these
+ */
+function labelRows(
+  labels: readonly LabelPlan[],
+  labelling: Labelling = NOWHERE,
+  before: number,
+): NamedRow[] {
+  if (labels.length === 0) return []
+  const { procfs, free, isStrict } = labelling
+  const rows = labels.flatMap((label, i): NamedRow[] => {
+    const file = labelFile(label, labelling)
+    const pointer = `/process/${label.member}`
+    const path: Arg = { string: file }
+    // the next row writes to it
+    const options = { words: `/proc/${file}`, dst: { row: before + 3 * i + 1, arg: 0 } }
+    return [
+      isStrict
+        ? row(
+            'openat2',
+            [procfs, path, { words: [OPEN_FLAGS, 0, STRICTLY] }, OPEN_HOW_SIZE],
+            pointer,
+            options,
+          )
+        : row('openat', [procfs, path, OPEN_FLAGS | O.NOFOLLOW, 0], pointer, options),
+      row('write', [free, { string: label.value }, Buffer.byteLength(label.value)], pointer, {
+        words: `${JSON.stringify(label.value)} to /proc/${file}`,
+      }),
+      row('close', [free], pointer),
+    ]
+  })
+  return [...rows, row('close', [procfs], AT_PROCESS, { words: '/proc' })]
 }
 
 function schedulingRows(plan: ProcessPlan): NamedRow[] {

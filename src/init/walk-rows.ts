@@ -61,6 +61,7 @@ function wordOf(arg: Arg): number | bigint {
  */
 export function walkRows(program: Program, beforeExec?: () => void): never {
   const deadly: number[] = []
+  const given = new Map<string, number>()
   program.rows.forEach((row, index) => {
     if (row.mode === 'final') beforeExec?.()
     // the handler is code of the stub's
@@ -69,8 +70,12 @@ export function walkRows(program: Program, beforeExec?: () => void): never {
       return
     }
     if (row.mode === 'fatal-or-zero') awaitOrDie(row.args[0] as number, deadly)
-    const [a, b, c, d, e, f] = row.args.map(addressable)
-    judge(program, row, index, S(row.nr, a, b, c, d, e, f))
+    const [a, b, c, d, e, f] = row.args.map(
+      (arg, i) => given.get(`${index} ${i}`) ?? addressable(arg),
+    )
+    const result = S(row.nr, a, b, c, d, e, f)
+    judge(program, row, index, result)
+    if (row.dst && result >= 0) given.set(`${row.dst.row} ${row.dst.arg}`, result)
   })
   return exit(FAILED)
 }

@@ -95,7 +95,10 @@ function planBefore(spec: Spec, namespaces: NamespacePlan, options: PlanOptions)
   if (score !== undefined) {
     steps.push({ op: 'oomScoreAdj', value: score, pointer: '/process/oomScoreAdj' })
   }
-  if (!options.noNewKeyring) steps.push({ op: 'sessionKeyring', name: `_ses.${options.id}` })
+  if (!options.noNewKeyring) {
+    const label = spec.process?.selinuxLabel || undefined
+    steps.push({ op: 'sessionKeyring', name: `_ses.${options.id}`, label })
+  }
   if ((namespaces.create & CLONE.NEWNET) !== 0) steps.push({ op: 'loopback' })
   return steps
 }

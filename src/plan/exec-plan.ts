@@ -18,6 +18,8 @@ export interface ProcessChanges {
   /** Names, added to the bounding, effective and permitted sets. */
   readonly capabilities: readonly string[]
   readonly noNewPrivileges?: boolean
+  readonly apparmorProfile?: string
+  readonly selinuxLabel?: string
   readonly terminal: boolean
 }
 
@@ -38,6 +40,7 @@ export interface ExecPlan {
 export function changedProcess(spec: Spec, changes: ProcessChanges): Process {
   const configured = spec.process ?? {}
   const { uid, gid } = changes.user ?? {}
+  const { apparmorProfile, selinuxLabel } = changes
   const { additionalGids = [] } = configured.user ?? {}
   return {
     ...configured,
@@ -46,6 +49,8 @@ export function changedProcess(spec: Spec, changes: ProcessChanges): Process {
     terminal: changes.terminal,
     ...(changes.cwd !== undefined && { cwd: changes.cwd }),
     ...(changes.noNewPrivileges !== undefined && { noNewPrivileges: changes.noNewPrivileges }),
+    ...(apparmorProfile !== undefined && { apparmorProfile }),
+    ...(selinuxLabel !== undefined && { selinuxLabel }),
     ...(changes.capabilities.length > 0 && {
       capabilities: withCapabilities(configured.capabilities, changes.capabilities),
     }),

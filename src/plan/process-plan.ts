@@ -1,6 +1,7 @@
 import type { IoPriority, Process, Rlimit, Scheduler, Spec } from '../../spec/generated/config.ts'
 import { type CapabilityPlan, planCapabilities } from './capabilities.ts'
 import type { HostFacts } from './facts.ts'
+import { type LabelPlan, planLabels } from './labels.ts'
 
 /** One setrlimit, decided. */
 export interface RlimitPlan {
@@ -49,6 +50,7 @@ export interface ProcessPlan {
   readonly personality: number | undefined
   /** CPUs to run on; `kept`: those it was started on; absent: all that its cpuset has. */
   readonly affinity?: readonly number[] | 'kept'
+  readonly labels: readonly LabelPlan[]
   /** Absent: it gets the caller's standard streams. */
   readonly terminal?: TerminalPlan
   /** How many of the caller's descriptors it gets beside the standard streams, from 3 on; 0 if absent. */
@@ -117,6 +119,7 @@ export function planProcess(
     scheduler: process.scheduler && planScheduler(process.scheduler),
     ioPriority: process.ioPriority && planIoPriority(process.ioPriority),
     personality: personality === undefined ? undefined : PERSONALITIES[personality],
+    labels: planLabels(process),
     ...(process.terminal === true && { terminal: planTerminal(process) }),
   }
 }

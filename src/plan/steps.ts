@@ -62,7 +62,12 @@ export interface DeviceStep extends From {
 
 export type Step =
   | (From & { readonly op: 'oomScoreAdj'; readonly value: number })
-  | (From & { readonly op: 'sessionKeyring'; readonly name: string })
+  | (From & {
+      readonly op: 'sessionKeyring'
+      readonly name: string
+      /** SELinux context of the keyring. */
+      readonly label: string | undefined
+    })
   | (From & { readonly op: 'loopback' })
   | (From & {
       readonly op: 'rootfs'

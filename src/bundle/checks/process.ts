@@ -23,6 +23,14 @@ export function checkProcess(
   if (!process.cwd) report(`${at}/cwd`, 'Cwd property must not be empty')
   else if (!process.cwd.startsWith('/')) report(`${at}/cwd`, 'Cwd must be an absolute path')
   if (!process.args?.length) report(`${at}/args`, 'args must not be empty')
+  if (process.apparmorProfile && facts.hasApparmor === false) {
+    report(
+      `${at}/apparmorProfile`,
+      'unable to apply apparmor profile: AppArmor is not enabled on this host',
+    )
+  }
+  refuseNul(`${at}/apparmorProfile`, [process.apparmorProfile ?? ''], report)
+  refuseNul(`${at}/selinuxLabel`, [process.selinuxLabel ?? ''], report)
   if (process.selinuxLabel && facts.hasSelinux === false) {
     report(
       `${at}/selinuxLabel`,
