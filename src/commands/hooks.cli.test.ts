@@ -241,13 +241,14 @@ t.test('create, start: hooks that fail', { skip }, async (t) => {
   t.equal((await b.state()).status, 'stopped')
   t.equal((await b.tsrun('delete', b.id)).code, 0)
 
-  // who made it has gone: its standard error is all there is
-  withHooks(b, failing('startContainer'))
-  const script =
-    '"$TSRUN" --root "$ROOT" create "$ID" 2>errors && "$TSRUN" --root "$ROOT" start "$ID"'
-  t.match(await b.shell(script), { code: 0, stderr: '' })
+  const poststart = { poststart: [scripted(b, 'poststart', 'touch $LOG/poststart')] }
+  withHooks(b, { ...failing('startContainer'), ...poststart })
+  t.equal((await b.tsrun('create', b.id)).code, 0)
+  const { code, stderr } = await b.tsrun('start', b.id)
+  t.equal(code, 1)
+  t.match(stderr, 'during container init: error running startContainer hook #0: exit status 3')
   await eventually('it has stopped', async () => (await b.state()).status === 'stopped')
-  t.match(readFileSync(join(b.dir, 'errors'), 'utf8'), /error running startContainer hook #0/)
+  t.notOk(existsSync(join(b.dir, LOG, 'poststart')), 'no later hook has run')
 })
 
 t.test('a poststop hook that fails is told, when all is removed', { skip }, async (t) => {
@@ -294,6 +295,10 @@ t.test('what a hook may die of', { skip }, async (t) => {
     [
       { path: '/bin/sh', args: ['sh', '-c', 'head -c 100000 /dev/zero | tr "\\0" x; exit 1'] },
       /hook #0: exit status 1, stdout: \[\.\.\.\]x{8192}, stderr: /,
+    ],
+    [
+      { path: '/bin/sh', args: ['sh', '-c', 'head -c 70000000 /dev/zero; echo end; exit 1'] },
+      /hook #0: exit status 1, stdout: \[\.\.\.\].*end, stderr: /,
     ],
   ]
   for (const [hook, expected] of cases) {

@@ -210,7 +210,8 @@ t.test('a manager that is not there', { skip }, async (t) => {
   t.match(await b.tsrunWith(nowhere, 'create', b.id), { code: 0, stderr: '' })
   t.match(await b.tsrunWith(nowhere, 'start', b.id), {
     code: 1,
-    stderr: /connect \/nowhere\/socket: no such file or directory"\n$/,
+    stderr:
+      /unable to notify the service manager at \/nowhere\/socket: connect \/nowhere\/socket: no such file or directory"\n$/,
   })
   t.equal((await b.state()).status, 'created', 'nothing has changed')
   t.match(await b.tsrun('start', b.id), { code: 0, stderr: '' }, 'without a manager')

@@ -57,7 +57,8 @@ function duringInitText(cause: string): string {
   return `unable to start container process: error during container init: ${cause}`
 }
 
-function duringInit(error: StepError): StepError {
+/** An error of the first process, in runc's words. */
+export function duringInit(error: StepError): StepError {
   return new StepError(error.step, error.pointer, duringInitText(error.message), error.cause)
 }
 

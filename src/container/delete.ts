@@ -12,7 +12,7 @@ import type { HookPlan } from '../plan/hooks.ts'
 import { isAlive, pidfdOf } from '../process/identity.ts'
 import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
-import { pidfdSendSignal } from '../sys/process.ts'
+import { isChild, pidfdSendSignal, waitFor } from '../sys/process.ts'
 import { SIG, sleepMs } from '../sys/signal.ts'
 import { pollIn } from '../sys/socket.ts'
 import type { Created } from './create.ts'
@@ -167,6 +167,7 @@ export async function discard(root: string, { store, state }: Created, log: Log)
   try {
     if (!store.relock()) return
     killInit(state)
+    if (isChild(state.pid)) waitFor(state.pid)
     await destroy(root, store, state)
   } catch (error) {
     log.warning(messageOf(error))

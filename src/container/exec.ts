@@ -18,7 +18,7 @@ import { receiveMessage } from '../sync/messages.ts'
 import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
-import { pidfdOpen, pidfdSendSignal, waitFor } from '../sys/process.ts'
+import { isChild, pidfdOpen, pidfdSendSignal, waitFor } from '../sys/process.ts'
 import { affinity, cpuSet, setAffinity, setScheduling } from '../sys/scheduling.ts'
 import { SIG, setDefault } from '../sys/signal.ts'
 import { send, seqpacketPair } from '../sys/socket.ts'
@@ -234,13 +234,20 @@ function awaitBirth(sync: Fd, { plan }: PreparedExec, made: { process: number },
     else if (message.kind !== 'row')
       throw new ContainerError('failed', 'the process died while it was set up')
     // the row that forks tells its success, too
-    else if (message.errno < 0) made.process = -message.errno
+    else if (message.errno < 0) made.process = expectChild(-message.errno)
     else {
       const row = describeRow(plan.process, message.row, 'further')
       const failure = judgeRow(row, message.errno, log)
       if (failure) throw failure
     }
   }
+}
+
+/** The container may have got at the socket: the number must not be that of any process. */
+function expectChild(pid: number): number {
+  if (!isChild(pid))
+    throw new ContainerError('failed', `process ${pid} is not the one that was made`)
+  return pid
 }
 
 /** What `beginExec` says of a failure. */

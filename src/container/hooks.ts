@@ -17,7 +17,7 @@ import type { Store } from './store.ts'
 export type HookSubject = Pick<HookState, 'id' | 'bundle' | 'annotations'>
 
 /** Kinds that run in later commands than create. */
-export const LATER_HOOKS = ['poststart', 'poststop'] as const
+export const LATER_HOOKS = ['startContainer', 'poststart', 'poststop'] as const
 
 /** What a hook may not see of tsrun's own environment: what the launcher has put there. */
 const OWN = /^(TSRUN_|BUN_|MIMALLOC_)/

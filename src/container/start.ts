@@ -1,5 +1,5 @@
 /** Lets a created container's program run. */
-import { ContainerError } from '../base/errors.ts'
+import { ContainerError, messageOf, StepError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { ContainerPlan } from '../plan/container-plan.ts'
 import type { HookPlan } from '../plan/hooks.ts'
@@ -7,13 +7,14 @@ import { pidfdOf } from '../process/identity.ts'
 import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
-import { writeAll } from '../sys/file.ts'
+import { readableBytes, readText, writeAll } from '../sys/file.ts'
 import { pidfdSendSignal } from '../sys/process.ts'
-import { SIG } from '../sys/signal.ts'
+import { SIG, sleepMs } from '../sys/signal.ts'
 import { POLL, pollIn } from '../sys/socket.ts'
-import { awaitExecuted } from './await-ready.ts'
+import { awaitExecuted, duringInit } from './await-ready.ts'
 import type { Created } from './create.ts'
 import { keptHooks, runRuntimeHooks } from './hooks.ts'
+import type { NotifyRelay } from './notify-socket.ts'
 import type { State } from './state.ts'
 import { statusOf } from './status.ts'
 import { Store } from './store.ts'
@@ -46,20 +47,36 @@ export async function startContainer(
   using pidfd = pidfdOf(state.pid, state.startTime)
   if (pidfd === undefined) throw new ContainerError('failed', NOT_READY)
   using fifo = openFifo(store)
+  using answers = store.openFifoReader()
   const hooks = await keptHooks(store, state, 'poststart')
-  using relay =
-    manager === undefined
-      ? undefined
-      : new (await import('./notify-socket.ts')).NotifyRelay(store, manager, state.pid, log)
+  const awaitsProgram = state.hooks?.some((kind) => kind !== 'poststop') === true
+  using relay = manager === undefined ? undefined : await relayTo(manager, store, state.pid, log)
   release(store, fifo)
-  if (hooks.length === 0 && relay === undefined) return
+  if (!awaitsProgram && relay === undefined) return
   // a hook may call tsrun, and the container may never be ready
   store.unlock()
-  if (hooks.length > 0) {
-    awaitExecution(fifo)
+  if (awaitsProgram) {
+    fifo.close()
+    awaitProgram(answers)
     runPoststartHooks(hooks, state, pidfd)
   }
   relay?.finish(pidfd)
+}
+
+/** Before the container is started: one that cannot tell that it is ready would not be taken for it. */
+async function relayTo(
+  manager: string,
+  store: Store,
+  mainPid: number,
+  log: Log,
+): Promise<NotifyRelay> {
+  const { NotifyRelay } = await import('./notify-socket.ts')
+  try {
+    return new NotifyRelay(store, manager, mainPid, log)
+  } catch (cause) {
+    const reason = `unable to notify the service manager at ${manager}: ${messageOf(cause)}`
+    throw new Error(reason, { cause })
+  }
 }
 
 /**
@@ -75,16 +92,28 @@ export function finishStart({ hooks }: ContainerPlan, { sync, state, pidfd }: Cr
   runPoststartHooks(poststart, state, pidfd)
 }
 
-/** How long the program may take to be executed, in ms; hooks of startContainer run before it. */
-const EXECUTION_LIMIT_MS = 60_000
+/** What `release` writes. */
+const GO = '0'
+/** Between looks at a byte that the container has yet to take, in ms. */
+const TAKE_MS = 1
 
-/** The stub closes its end of the fifo when it executes the program, or ends. */
-function awaitExecution(fifo: Fd): void {
-  const deadline = performance.now() + EXECUTION_LIMIT_MS
-  while (performance.now() < deadline) {
-    const [events = 0] = pollIn([fifo], deadline - performance.now())
-    if ((events & POLL.ERR) !== 0) return
+/**
+ * Waits until the container executes its program, or ends: then it closes the fifo, having said why.
+ *
+ * @throws {StepError} of its hooks
+ */
+function awaitProgram(answers: Fd): void {
+  for (;;) {
+    const [events = 0] = pollIn([answers])
+    if ((events & POLL.HUP) !== 0) break
+    sleepMs(TAKE_MS)
   }
+  const length = readableBytes(answers)
+  if (length > GO.length) throw duringInit(startError(readText(answers, length)))
+}
+
+function startError(text: string): StepError {
+  return new StepError('startContainer hook', '/hooks/startContainer', text, undefined)
 }
 
 /** Runs the hooks of a container that has started. If one fails, so has the container. @throws {StepError} */
@@ -112,7 +141,7 @@ function killQuietly(pidfd: Fd): void {
 /** Gives the waiting process its byte; from then on the container is running. */
 export function release(store: Store, fifo: Fd): void {
   store.removeFifo()
-  writeAll(fifo, '0')
+  writeAll(fifo, GO)
 }
 
 function openFifo(store: Store): Fd {

@@ -202,6 +202,11 @@ export class Store implements Disposable {
     return open(this.dir, FIFO, O.WRONLY | O.NONBLOCK | O.NOFOLLOW)
   }
 
+  /** Opens the other end of the fifo, where the container tells start why its program does not run. */
+  openFifoReader(): Fd {
+    return open(this.dir, FIFO, O.RDONLY | O.NONBLOCK | O.NOFOLLOW)
+  }
+
   /** From now on the container counts as started. */
   removeFifo(): void {
     unlink(this.dir, FIFO)

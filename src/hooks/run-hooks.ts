@@ -1,11 +1,11 @@
 /** Runs hooks, one after the other. */
 import { messageOf, StepError } from '../base/errors.ts'
 import type { HookPlan } from '../plan/hooks.ts'
-import { check } from '../sys/check.ts'
-import { errnoText } from '../sys/errno.ts'
-import { closeOnExecFrom, type Fd } from '../sys/fd.ts'
+import { check, isErrno } from '../sys/check.ts'
+import { E, errnoText } from '../sys/errno.ts'
+import { closeOnExecFrom, type Fd, setCloseOnExec } from '../sys/fd.ts'
 import { S } from '../sys/ffi.ts'
-import { readText, seekToStart, writeAll } from '../sys/file.ts'
+import { fstat, O, open, readDirectory, readText, seek, writeAll } from '../sys/file.ts'
 import { str } from '../sys/memory.ts'
 import { NR } from '../sys/numbers.ts'
 import {
@@ -41,7 +41,7 @@ interface Streams {
   readonly failure: Fd
 }
 
-/** Of what a hook has written, this much is told; characters. */
+/** Of what a hook has written, this much is told; bytes. */
 const MOST_OUTPUT = 8 * 1024
 const LARGEST_READ = 64 << 20
 const FIRST = 3
@@ -66,7 +66,7 @@ export function runHook(hook: HookPlan, surroundings: HookSurroundings): void {
   }
   try {
     writeAll(streams.stdin, surroundings.state)
-    seekToStart(streams.stdin)
+    seek(streams.stdin, 0)
     const problem = carryOut(hook, surroundings, streams)
     if (problem === undefined) return
     const output = `stdout: ${written(streams.stdout)}, stderr: ${written(streams.stderr)}`
@@ -142,10 +142,25 @@ function describe({ code, signal }: Exit): string | undefined {
   return code === 0 ? undefined : `exit status ${code}`
 }
 
+/** The end of what is in the file. */
 function written(file: Fd): string {
-  seekToStart(file)
+  const { size } = fstat(file)
+  seek(file, Math.max(0, size - MOST_OUTPUT))
   const text = readText(file, LARGEST_READ).trimEnd()
-  return text.length <= MOST_OUTPUT ? text : `[...]${text.slice(-MOST_OUTPUT)}`
+  return size <= MOST_OUTPUT ? text : `[...]${text}`
+}
+
+/** In the child: by the execve all are closed but the standard streams. */
+function closeLate(): void {
+  try {
+    closeOnExecFrom(FIRST)
+  } catch (error) {
+    if (!isErrno(error, E.NOSYS, E.INVAL, E.PERM)) throw error
+    using dir = open(undefined, '/proc/self/fd', O.RDONLY | O.DIRECTORY)
+    for (const number of readDirectory(dir).map(Number)) {
+      if (number >= FIRST) setCloseOnExec(number, true)
+    }
+  }
 }
 
 /** In the child: nothing of tsrun's is left but the three streams. */
@@ -163,7 +178,7 @@ function becomeHook(
     ;[stdin, stdout, stderr].forEach((fd, number) => {
       check('dup3', fd.label, S(NR.dup3, fd.number, number, 0))
     })
-    closeOnExecFrom(FIRST)
+    closeLate()
     const { cwd } = surroundings
     if (cwd !== undefined) check('chdir', cwd, S(NR.chdir, str(cwd)))
     const errno = execve(path, args, env ?? surroundings.env)

@@ -25,7 +25,7 @@ import {
 } from '../rootfs/root.ts'
 import { awaitHooks, awaitRecorded, type Span, sendError, sendSpans } from '../sync/messages.ts'
 import { check } from '../sys/check.ts'
-import { Fd } from '../sys/fd.ts'
+import type { Fd } from '../sys/fd.ts'
 import { S } from '../sys/ffi.ts'
 import { writeAll } from '../sys/file.ts'
 import { str } from '../sys/memory.ts'
@@ -52,7 +52,6 @@ interface Context {
 
 /** Exit status of a first process that could not be set up. */
 const FAILED = 255
-const STDERR = 2
 
 /** What the child is doing right now: what an error is put down to, and time. */
 interface Position {
@@ -161,8 +160,8 @@ function runStartHooks(
     }
   } catch (error) {
     const told = sendError(inherited.sync, 'startContainer hook', '/hooks/startContainer', error)
-    // after start nobody listens
-    if (!told) writeAll(new Fd(STDERR, 'stderr'), `${messageOf(error)}\n`)
+    // who has made the container is gone: start listens at the fifo
+    if (!told) writeAll(inherited.fifo, messageOf(error))
     exit(FAILED)
   }
 }

@@ -290,9 +290,18 @@ function writeWhole(fd: Fd, offset: number, length: number): void {
   }
 }
 
-/** The next read or write is at the beginning. @see lseek(2) */
-export function seekToStart(fd: Fd): void {
-  check('lseek', fd.label, S(NR.lseek, fd.number, 0, 0))
+const FIONREAD = 0x541b
+
+/** How many bytes can be read from a pipe, fifo or socket at once. @see FIONREAD(2const) */
+export function readableBytes(fd: Fd): number {
+  const count = alloc(4)
+  check('ioctl', `FIONREAD ${fd.label}`, S(NR.ioctl, fd.number, FIONREAD, at(count)))
+  return view.getInt32(count, true)
+}
+
+/** The next read or write is at `offset`, in bytes. @see lseek(2) */
+export function seek(fd: Fd, offset: number): void {
+  check('lseek', fd.label, S(NR.lseek, fd.number, offset, 0))
 }
 
 /** Opens an existing file and writes `data` with one write(2), as kernel files want it. */

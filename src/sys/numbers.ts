@@ -106,6 +106,7 @@ const NUMBERS = {
   setsockopt: [54, 208],
   memfd_create: [319, 279],
   setpgid: [109, 154],
+  waitid: [247, 95],
   madvise: [28, 233],
   keyctl: [250, 219],
   seccomp: [317, 277],

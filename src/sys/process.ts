@@ -82,6 +82,15 @@ export function waitFor(pid: number, wait = true): Exit | undefined {
   return { pid: got, code: signal === 0 ? (word >> 8) & 0xff : 128 + signal, signal }
 }
 
+const P_PID = 1
+const WEXITED = 4
+const WNOWAIT = 0x0100_0000
+
+/** True if the process is a child of this one that has not been reaped. @see waitid(2) */
+export function isChild(pid: number): boolean {
+  return S(NR.waitid, P_PID, pid, 0, WEXITED | WNOHANG | WNOWAIT, 0) === 0
+}
+
 /** A descriptor that means this process, whatever happens to its number. @see pidfd_open(2) (Linux 5.3) */
 export function pidfdOpen(pid: number): Fd {
   const result = S(NR.pidfd_open, pid, 0)
