@@ -57,10 +57,10 @@ async function tap(args: readonly string[]): Promise<Counts> {
 /** What `npm run test:vm` ends with. */
 const SUMMARY = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/
 
-/** The tests that start containers once more, in a virtual machine: shown, and counted. */
+/** Most tests that start containers once more, in a virtual machine: shown, and counted. */
 async function virtualMachine(): Promise<Counts> {
   console.log('\nin a virtual machine with cgroup v2 and systemd:')
-  const child = spawn(join(ROOT, 'node_modules/.bin/bun'), ['conformance/vm/test.ts'], {
+  const child = spawn(join(ROOT, 'node_modules/.bin/bun'), ['conformance/vm/test.ts', '--brief'], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, TSRUN: join(ROOT, 'dist/tsrun') },

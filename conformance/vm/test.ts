@@ -22,6 +22,7 @@ import { bundledName, type Job, ROOT, stage, stageTests } from './stage.ts'
 const USAGE = `usage: npm run test:vm -- [OPTION]... [FILE]... [-- COMMAND [ARGUMENT]...]
   FILE             a test file; without any, those that start containers
   COMMAND          to be run in the root of the repository instead of the tests
+  --brief          without FILE: leave out those about tsrun and its caller alone
   --user           as the user "tester", below its own systemd, instead of as root
   --env NAME=VALUE a variable for the tests or the command (may be repeated)
   --cgroups MODE   v2 (the default), hybrid or v1
@@ -29,6 +30,7 @@ const USAGE = `usage: npm run test:vm -- [OPTION]... [FILE]... [-- COMMAND [ARGU
 Variables: TSRUN (a built program, instead of building one), TSRUN_VM_DIR (for the image).`
 
 const OPTIONS = {
+  brief: { type: 'boolean', default: false },
   user: { type: 'boolean', default: false },
   env: { type: 'string', multiple: true, default: [] as string[] },
   cgroups: { type: 'string', default: 'v2' },
@@ -37,6 +39,10 @@ const OPTIONS = {
 } as const
 
 const DEFAULT_FILES = ['src/**/*.cli.test.ts', 'src/threats/*.test.ts']
+
+/** Not with --brief: about tsrun and its caller, for whom one kernel and cgroup version is like another. */
+const CALLERS_SIDE =
+  /\/(console-socket|descriptors|errors|exec-(hand-over|process|terminal)|foreground-terminal|list|notify|pidfd-socket|signals|spec|standard-streams|state)\.cli\.test\.ts$/
 
 /** Where the image is kept. */
 function imageDirectory(): string {
@@ -152,7 +158,9 @@ async function main(words: readonly string[]): Promise<number> {
     cgroups: cgroupsMode(values.cgroups),
   }
   const defaults = command.length > 0 ? [] : DEFAULT_FILES
-  const files = findFiles(positionals.length > 0 ? positionals : defaults)
+  const files = findFiles(positionals.length > 0 ? positionals : defaults).filter(
+    (file) => !values.brief || !CALLERS_SIDE.test(file),
+  )
   const job: Job = {
     command: command.length > 0 ? command : ['node', '.vm/run-tests.js', ...files.map(bundledName)],
     user: values.user ? 'tester' : 'root',
