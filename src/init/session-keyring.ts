@@ -10,7 +10,10 @@ import { selfIn, writeProcfs } from './procfs.ts'
  * @throws {SyscallError}
  */
 export function makeSessionKeyring(procfs: Fd, name: string, label: string | undefined): void {
-  if (label === undefined) return joinSessionKeyring(name)
+  if (label === undefined) {
+    joinSessionKeyring(name)
+    return
+  }
   const file = `${selfIn(procfs)}/attr/keycreate`
   writeProcfs(procfs, file, label)
   try {
