@@ -174,6 +174,7 @@ export const E = {
   AGAIN: 11,
   NOMEM: 12,
   ACCES: 13,
+  FAULT: 14,
   BUSY: 16,
   EXIST: 17,
   XDEV: 18,

@@ -72,21 +72,23 @@ export type LibraryFunctions<Name extends string> = Readonly<
 >
 
 /**
- * Loads a shared library and finds functions in it that are not variadic, take integers and
- * addresses, and return an `int`. Costs about a millisecond; never for use in a container's root.
+ * Loads a shared library and finds functions in it that are not variadic, and take integers and
+ * addresses. Costs about a millisecond; never for use in a container's root.
  *
  * @param library - as dlopen(3) takes it, `libsystemd.so.0`; null for what is loaded already
  * @param functions - how many parameters each has
+ * @param result - what each returns: an `int`, or an address
  * @throws {Error} if there is no such library, or no such function in it
  */
 export function bind<Name extends string>(
   library: string | null,
   functions: Readonly<Record<Name, number>>,
+  result: 'int' | 'int64_t' = 'int',
 ): LibraryFunctions<Name> {
   const loaded = koffi.load(library)
   const bound = Object.entries<number>(functions).map(([name, count]) => [
     name,
-    loaded.func(name, 'int', integers(count)),
+    loaded.func(name, result, integers(count)),
   ])
   return Object.fromEntries(bound)
 }

@@ -1,7 +1,7 @@
 import { check, failure, retry } from './check.ts'
 import { E } from './errno.ts'
 import { Fd } from './fd.ts'
-import { S } from './ffi.ts'
+import { addressOf, S } from './ffi.ts'
 import { alloc, arena, at, get64, nameAt, put64, room, str, text, view } from './memory.ts'
 import { NR } from './numbers.ts'
 
@@ -257,6 +257,28 @@ export function readText(fd: Fd, most: number): string {
     total += chunk.length
     if (total > most) throw failure('read', fd.label, -E.FBIG)
     if (chunk.ended) return Buffer.concat(parts).toString('utf8')
+  }
+}
+
+/** Reads from the current position to the end, or `most` bytes of it. @throws {SyscallError} */
+export function readBytes(fd: Fd, most: number): Uint8Array {
+  const bytes = new Uint8Array(most)
+  const address = addressOf(bytes)
+  let length = 0
+  while (length < most) {
+    const got = retry(() => S(NR.read, fd.number, address + length, most - length))
+    if (check('read', fd.label, got) === 0) break
+    length += got
+  }
+  return bytes.subarray(0, length)
+}
+
+/** Writes all of `bytes` at the current position. @throws {SyscallError} @see write(2) */
+export function writeBytes(fd: Fd, bytes: Uint8Array): void {
+  const address = addressOf(bytes)
+  for (let done = 0; done < bytes.length; ) {
+    const result = retry(() => S(NR.write, fd.number, address + done, bytes.length - done))
+    done += check('write', fd.label, result)
   }
 }
 

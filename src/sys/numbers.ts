@@ -59,6 +59,7 @@ const NUMBERS = {
   kill: [62, 129],
   pidfd_open: [434, 434],
   pidfd_send_signal: [424, 424],
+  pidfd_getfd: [438, 438],
   getpid: [39, 172],
   getppid: [110, 173],
   setsid: [112, 157],

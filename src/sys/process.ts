@@ -102,6 +102,19 @@ export function pidfdSendSignal(pidfd: Fd, signal: number): void {
   check('pidfd_send_signal', pidfd.label, S(NR.pidfd_send_signal, pidfd.number, signal, 0, 0))
 }
 
+/**
+ * A duplicate of another process's descriptor, close-on-exec.
+ *
+ * @param number - the descriptor there
+ * @throws {SyscallError} EPERM without the right to trace that process, EBADF, ENOSYS
+ * @see pidfd_getfd(2) (Linux 5.6)
+ */
+export function pidfdGetFd(pidfd: Fd, number: number): Fd {
+  const result = S(NR.pidfd_getfd, pidfd.number, number, 0)
+  const label = `descriptor ${number} of ${pidfd.label}`
+  return new Fd(check('pidfd_getfd', label, result), label)
+}
+
 const PR_SET_PDEATHSIG = 1
 const PR_SET_DUMPABLE = 4
 const PR_SET_CHILD_SUBREAPER = 36
