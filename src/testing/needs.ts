@@ -12,6 +12,7 @@ export type Need =
   | 'time namespace'
   | 'user namespace'
   | 'python3'
+  | 'libseccomp'
   | `command ${string}`
 
 /** The statically linked busybox of this host, if there is one. */
@@ -33,6 +34,13 @@ function isExecutable(path: string): boolean {
     return false
   }
 }
+
+const LIBRARY_PLACES = [
+  '/usr/lib/x86_64-linux-gnu',
+  '/usr/lib/aarch64-linux-gnu',
+  '/usr/lib64',
+  '/usr/lib',
+]
 
 function isUnified(): boolean {
   return existsSync('/sys/fs/cgroup/cgroup.controllers')
@@ -56,6 +64,8 @@ function fulfils(need: Need): boolean {
       return existsSync('/proc/self/ns/time')
     case 'user namespace':
       return existsSync('/proc/self/ns/user')
+    case 'libseccomp':
+      return LIBRARY_PLACES.some((place) => existsSync(`${place}/libseccomp.so.2`))
     case 'python3':
       return findCommand('python3') !== undefined
     default:
