@@ -1,9 +1,10 @@
 import t from 'tap'
 import type { LinuxSeccomp } from '../../spec/generated/config.ts'
-import { planSeccomp, type SeccompPlan } from '../plan/seccomp.ts'
+import { planSeccomp, programKey, type SeccompPlan } from '../plan/seccomp.ts'
 import { runFilter, type SeccompData } from '../testing/bpf.ts'
 import { needs } from '../testing/needs.ts'
 import { engineProfile } from '../testing/seccomp-profile.ts'
+import { readCached, writeCached } from './cache.ts'
 import { compileFilter } from './compile.ts'
 import { AUDIT_ARCH, referenceFilter, X32_BIT } from './testing.ts'
 
@@ -79,6 +80,9 @@ t.test('a profile of 350 rules: each call on each architecture as the plan says'
   t.same(differences(plan, plain).slice(0, 10), [])
   t.same(differences(plan, tree).slice(0, 10), [])
   t.same(compileFilter(plan).program, tree, 'the same each time')
+  const [root, key] = [t.testdir(), { text: programKey(plan), library: undefined }]
+  writeCached(root, key, tree)
+  t.same(readCached(root, key), tree, 'and from the cache')
   t.end()
 })
 
