@@ -229,7 +229,37 @@ checkRows([
   [
     'flag',
     withLinux({ seccomp: { defaultAction: 'SCMP_ACT_ALLOW', flags: ['X'] } }),
-    '/linux/seccomp/flags/0 seccomp flag "X" is not known to runc',
+    '/linux/seccomp/flags/0 seccomp flag X is not known to runc',
+  ],
+  [
+    'flag for a listener',
+    withLinux({
+      seccomp: {
+        defaultAction: 'SCMP_ACT_ALLOW',
+        flags: ['SECCOMP_FILTER_FLAG_LOG', 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'],
+      },
+    }),
+    '/linux/seccomp/flags/1 SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV is of use with SCMP_ACT_NOTIFY only',
+  ],
+  [
+    'empty name',
+    withLinux({
+      seccomp: {
+        defaultAction: 'SCMP_ACT_ALLOW',
+        syscalls: [{ names: ['read', ''], action: 'SCMP_ACT_ERRNO' }],
+      },
+    }),
+    '/linux/seccomp/syscalls/0/names/1 empty string is not a valid syscall',
+  ],
+  [
+    'no name',
+    withLinux({
+      seccomp: {
+        defaultAction: 'SCMP_ACT_ALLOW',
+        syscalls: [{ names: ['read\0'], action: 'SCMP_ACT_ERRNO' }],
+      },
+    }),
+    '/linux/seccomp/syscalls/0/names/0 contains nul byte (\\x00)',
   ],
   [
     'metadata',

@@ -4,6 +4,7 @@ import { type Report, refuseNul } from '../problem.ts'
 const ACTIONS = 'ALLOW ERRNO KILL KILL_PROCESS KILL_THREAD LOG NOTIFY TRACE TRAP'
 const FLAGS = 'TSYNC LOG SPEC_ALLOW WAIT_KILLABLE_RECV'
 const NOTIFY = 'SCMP_ACT_NOTIFY'
+const WAIT_KILLABLE_RECV = 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'
 /** SECCOMP_RET_DATA: what an action can carry. */
 const LARGEST_DATA = 0xffff
 const LAST_ARGUMENT = 5
@@ -29,7 +30,7 @@ export function checkSeccomp(spec: Spec, report: Report): void {
   checkErrno(defaultAction, defaultErrnoRet, `${AT}/defaultErrnoRet`, report)
   seccomp.flags?.forEach((flag, index) => {
     if (isOneOf(flag, 'SECCOMP_FILTER_FLAG_', FLAGS)) return
-    report(`${AT}/flags/${index}`, `seccomp flag ${JSON.stringify(flag)} is not known to runc`)
+    report(`${AT}/flags/${index}`, `seccomp flag ${flag} is not known to runc`)
   })
   syscalls.forEach((rule, index) => {
     checkRule(rule, `${AT}/syscalls/${index}`, report)
@@ -37,12 +38,15 @@ export function checkSeccomp(spec: Spec, report: Report): void {
 }
 
 function checkListener(seccomp: LinuxSeccomp, report: Report): void {
-  const { listenerPath = '', listenerMetadata = '', syscalls = [] } = seccomp
+  const { listenerPath = '', listenerMetadata = '', syscalls = [], flags = [] } = seccomp
+  const notifies = syscalls.some(({ action }) => action === NOTIFY)
   if (listenerMetadata !== '' && listenerPath === '') {
     report(`${AT}/listenerMetadata`, 'seccomp listenerMetadata is set without listenerPath')
   }
-  if (listenerPath === '' && syscalls.some(({ action }) => action === NOTIFY)) {
-    report(AT, 'seccomp listenerPath is not set')
+  if (listenerPath === '' && notifies) report(AT, 'seccomp listenerPath is not set')
+  const waits = flags.indexOf(WAIT_KILLABLE_RECV)
+  if (waits >= 0 && !notifies) {
+    report(`${AT}/flags/${waits}`, `${WAIT_KILLABLE_RECV} is of use with ${NOTIFY} only`)
   }
   refuseNul(AT, [listenerPath], (_, message) => {
     report(`${AT}/listenerPath`, `listenerPath ${message}`)
@@ -51,6 +55,9 @@ function checkListener(seccomp: LinuxSeccomp, report: Report): void {
 
 function checkRule(rule: LinuxSyscall, at: string, report: Report): void {
   const { names, action, errnoRet, args } = rule
+  const empty = names.indexOf('')
+  if (empty >= 0) report(`${at}/names/${empty}`, 'empty string is not a valid syscall')
+  refuseNul(`${at}/names`, names, report)
   if (action === NOTIFY && names.includes('write')) {
     report(`${at}/action`, 'SCMP_ACT_NOTIFY cannot be used for the write syscall')
   }
