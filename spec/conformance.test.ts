@@ -3,6 +3,7 @@ import { SpecError } from '../src/base/errors.ts'
 import { featuresOf } from '../src/bundle/features.ts'
 import { loadSpec } from '../src/bundle/load.ts'
 import { specTemplate } from '../src/bundle/template.ts'
+import { seccompFeatures } from '../src/seccomp/features.ts'
 import { DIFFERENCES, type Objection, valueAt } from './differences.ts'
 import { features, state } from './generated/validators.js'
 import { mutate, randomFrom } from './mutate.ts'
@@ -54,6 +55,9 @@ t.test("tsrun's own documents pass the specification's schema", { skip }, async 
   const facts = { version: '1', commit: '' }
   t.same(officialJudge('features')(featuresOf(facts)), [])
   t.ok(features(featuresOf(facts)))
+  const here = featuresOf({ ...facts, seccomp: seccompFeatures() })
+  t.same(officialJudge('features')(here), [])
+  t.ok(features(here))
 })
 
 t.test('config.json: verdicts on changed files', { skip }, async (t) => {

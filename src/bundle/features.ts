@@ -2,6 +2,7 @@ import type { Features } from '../../spec/generated/features.ts'
 import { SPEC_VERSION } from '../base/version.ts'
 import { CAPABILITIES } from '../plan/capabilities.ts'
 import { HOOK_KINDS } from '../plan/hooks.ts'
+import type { SeccompFeatures } from '../seccomp/features.ts'
 
 /** Sorted; `idmap` and `ridmap` are understood too, but runc does not list them. */
 const MOUNT_OPTIONS =
@@ -18,15 +19,19 @@ export interface BuildFacts {
   readonly version: string
   /** Empty if unknown. */
   readonly commit: string
+  /** What libseccomp and the kernel have; absent: no filters. */
+  readonly seccomp?: SeccompFeatures | undefined
 }
 
 /**
- * The features document: what a configuration may ask for and gets (M-121), whatever the host.
+ * The features document: what a configuration may ask for and gets (M-121), whatever the host; of
+ * seccomp what its library and the kernel have.
  * Members stand in the order in which they are written; what bundle/unsupported.ts refuses is
  * absent or not enabled here.
  */
-export function featuresOf({ version, commit }: BuildFacts): Features {
+export function featuresOf({ version, commit, seccomp }: BuildFacts): Features {
   const no = { enabled: false }
+  const { version: libseccomp, ...filters } = seccomp ?? { version: undefined, ...no }
   return {
     ociVersionMin: '1.0.0',
     ociVersionMax: SPEC_VERSION,
@@ -36,7 +41,7 @@ export function featuresOf({ version, commit }: BuildFacts): Features {
       namespaces: NAMESPACES.split(' ') as NonNullable<Features['linux']>['namespaces'] & string[],
       capabilities: CAPABILITIES.map((name) => `CAP_${name}`),
       cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
-      seccomp: no,
+      seccomp: filters,
       apparmor: { enabled: true },
       selinux: { enabled: true },
       intelRdt: { enabled: true, schemata: true, monitoring: true },
@@ -44,6 +49,7 @@ export function featuresOf({ version, commit }: BuildFacts): Features {
       netDevices: no,
     },
     annotations: {
+      ...(libseccomp !== undefined && { 'io.github.seccomp.libseccomp.version': libseccomp }),
       'org.opencontainers.runc.checkpoint.enabled': 'false',
       'org.opencontainers.runc.commit': commit,
       'org.opencontainers.runc.version': version,
