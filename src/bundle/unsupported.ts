@@ -1,6 +1,6 @@
 /**
  * What a configuration may ask for and this version of tsrun does not do. It is refused: a
- * container that silently lacks its seccomp filter would be worse than none.
+ * container that silently lacks its AppArmor profile would be worse than none.
  */
 import type { Check, Report } from './problem.ts'
 
@@ -15,7 +15,6 @@ export const checkUnsupported: Check = ({ linux, mounts }, report) => {
       refuse(`/mounts/${i}`)
     }
   })
-  if (linux?.seccomp) refuse('/linux/seccomp')
   if (linux?.mountLabel) refuse('/linux/mountLabel')
   if (linux?.memoryPolicy) refuse('/linux/memoryPolicy')
   if (Object.keys(linux?.netDevices ?? {}).length > 0) refuse('/linux/netDevices')

@@ -4,18 +4,30 @@ import type { Log } from '../base/log.ts'
 import { countOomKills } from '../cgroup/oom-kills.ts'
 import { describeRow } from '../init/rows.ts'
 import type { ContainerPlan } from '../plan/container-plan.ts'
-import { receiveMessage } from '../sync/messages.ts'
+import { receiveMessage, sendTaken } from '../sync/messages.ts'
 import type { Fd } from '../sys/fd.ts'
 import { judgeRow } from './row-failure.ts'
+
+/** What tsrun does when the first process asks for it. */
+interface ReadyCallbacks {
+  /** The mounts are there, and the hooks of the runtime are to run. */
+  onHooks(): void
+  /** It has loaded a filter with a listener; it may wait for that one's answers from then on. */
+  onLoaded(): void
+}
 
 /**
  * Waits until the first process is ready to be started.
  *
  * @param sync - where its messages come from
- * @param onHooks - called when the mounts are there, and the hooks of the runtime are to run
  * @throws {StepError} as it has reported; {ContainerError} if it has died without a word
  */
-export function awaitReady(sync: Fd, plan: ContainerPlan, log: Log, onHooks: () => void): void {
+export function awaitReady(
+  sync: Fd,
+  plan: ContainerPlan,
+  log: Log,
+  { onHooks, onLoaded }: ReadyCallbacks,
+): void {
   for (;;) {
     const message = receiveMessage(sync)
     if (message.kind === 'ready') {
@@ -33,6 +45,11 @@ export function awaitReady(sync: Fd, plan: ContainerPlan, log: Log, onHooks: () 
     if (message.kind === 'closed') throw died(plan, log)
     if (message.kind === 'hooks') {
       onHooks()
+      continue
+    }
+    if (message.kind === 'loaded') {
+      onLoaded()
+      sendTaken(sync)
       continue
     }
     const failure = judgeRow(describeRow(plan.process, message.row), message.errno, log)

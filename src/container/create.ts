@@ -23,6 +23,7 @@ import { seqpacketPair } from '../sys/socket.ts'
 import { awaitReady } from './await-ready.ts'
 import type { Bundle } from './bundle.ts'
 import { callerNofile, LATER_HOOKS, runPoststopHooks, runRuntimeHooks } from './hooks.ts'
+import type { PreparedSeccomp } from './seccomp.ts'
 import type { State } from './state.ts'
 import { Store } from './store.ts'
 
@@ -48,6 +49,7 @@ interface Making {
   readonly group: ResctrlState | undefined
   enterGroup(pid: number): void
   readonly console: ConsoleHandOver | undefined
+  readonly seccomp: PreparedSeccomp | undefined
   /** What was made until now, to be taken back from the end. */
   readonly undo: (() => void)[]
   readonly log: Log
@@ -88,6 +90,7 @@ export async function createContainer(
     const cgroups = driver.create?.(plan.cgroup, plan.limits)
     if (cgroups) undo.push(cgroups.undo)
     mark('reserve')
+    const seccomp = await seccompOf(root, bundle, log)
     const created = giveBirth({
       store,
       bundle,
@@ -97,6 +100,7 @@ export async function createContainer(
       group,
       enterGroup: (pid) => group && resctrl?.enterResctrl(group, pid),
       console,
+      seccomp,
       undo,
       log,
     })
@@ -107,6 +111,17 @@ export async function createContainer(
     for (const text of runPoststopHooks(plan.hooks.poststop, plan)) log.warning(text)
     throw error
   }
+}
+
+async function seccompOf(
+  root: string,
+  { plan: { process } }: Bundle,
+  log: Log,
+): Promise<PreparedSeccomp | undefined> {
+  if (process.seccomp === undefined) return undefined
+  const prepared = await (await import('./seccomp.ts')).prepareSeccomp(root, process.seccomp, log)
+  mark('seccomp')
+  return prepared
 }
 
 /** What cannot be taken back is a warning. */
@@ -177,17 +192,22 @@ function giveBirth(making: Making): Created {
   sendRecorded(sync)
   // runc's words, which its tests look for
   log.debug('nsexec container setup')
-  awaitReady(sync, bundle.plan, log, () => {
-    const { prestart, createRuntime } = bundle.plan.hooks
-    runRuntimeHooks([...prestart, ...createRuntime], bundle.plan, 'creating', pid)
-    sendHooksDone(sync)
+  awaitReady(sync, bundle.plan, log, {
+    onHooks() {
+      const { prestart, createRuntime } = bundle.plan.hooks
+      runRuntimeHooks([...prestart, ...createRuntime], bundle.plan, 'creating', pid)
+      sendHooksDone(sync)
+    },
+    onLoaded() {
+      making.seccomp?.handOver({ pid, pidfd }, state, 'creating')
+    },
   })
   mark('container side')
   return { store, state, pidfd, fifo, sync }
 }
 
 function cloneInit(
-  { store, bundle: { plan }, opened, driver, console, log }: Making,
+  { store, bundle: { plan }, opened, driver, console, seccomp, log }: Making,
   sync: Fd,
   theirs: Fd,
   fifo: Fd,
@@ -203,6 +223,7 @@ function cloneInit(
     namespaces: opened.filter(({ join }) => join.kind !== CLONE.NEWPID),
     close: [sync, store.dir],
     console,
+    filter: seccomp?.filter,
     timed: log.debugEnabled,
     callerNofile: callerNofile(),
   }

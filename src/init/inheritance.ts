@@ -1,4 +1,5 @@
 import type { NamespaceToJoin } from '../plan/namespaces.ts'
+import type { Filter } from '../plan/seccomp.ts'
 import type { Fd } from '../sys/fd.ts'
 import type { setUpConsole } from './console.ts'
 
@@ -24,6 +25,8 @@ export interface Inheritance {
   readonly close: readonly Fd[]
   /** Of a process that wants a terminal. */
   readonly console?: ConsoleHandOver | undefined
+  /** Of a plan with seccomp. */
+  readonly filter?: Filter | undefined
   /** How long each step takes is told, too. */
   readonly timed: boolean
   /** RLIMIT_NOFILE as the caller had it: the engine raises its own. */

@@ -35,7 +35,7 @@ interface Surroundings {
 }
 
 /** What the process has from tsrun. */
-type Ends = Pick<Inheritance, 'sync' | 'callerNofile'> & {
+type Ends = Pick<Inheritance, 'sync' | 'callerNofile' | 'filter'> & {
   /** Absent for a further process, of exec. */
   readonly fifo?: Fd
 }
@@ -73,6 +73,7 @@ export function launch(
       ...(inherited.fifo && { fifo: inherited.fifo.number }),
       ...(labelling && { labelling }),
       callerNofile: inherited.callerNofile,
+      filter: inherited.filter,
     }),
     reportFd: inherited.sync.number,
     execFailurePrefix: `exec ${path}: `,

@@ -6,8 +6,9 @@
 import { type CapabilityPlan, capabilityWords } from '../plan/capabilities.ts'
 import type { LabelPlan } from '../plan/labels.ts'
 import type { ProcessPlan, SchedulerPlan } from '../plan/process-plan.ts'
+import type { Filter, SeccompPlan } from '../plan/seccomp.ts'
 import { type Arg, EXIT_ON_SIGNAL, type Row, type RowMode } from '../stub/program.ts'
-import { READY } from '../sync/messages.ts'
+import { LOADED, READY, TAKEN_SIZE } from '../sync/messages.ts'
 import { O } from '../sys/file.ts'
 import { NR, type SyscallName } from '../sys/numbers.ts'
 import { CPU_SET_BYTES, cpuSet } from '../sys/scheduling.ts'
@@ -46,11 +47,16 @@ const CLONE_PARENT = 0x8000
 const TIOCSCTTY = 0x540e
 /** Pointer of the rows that nothing in the configuration asks for. */
 const AT_PROCESS = '/process'
+const CAP_SYS_ADMIN = 21
+const SECCOMP_SET_MODE_FILTER = 1
+const INSTRUCTION_SIZE = 8
 
 /** A row, with what failed if it does. */
 export interface NamedRow extends Row {
   readonly name: string
   readonly pointer: string
+  /** Its result becomes the first argument of the row that is so many behind it. */
+  readonly resultTo?: number
 }
 
 /** What the table depends on besides the plan. */
@@ -66,16 +72,18 @@ export interface Launch {
   readonly labelling?: Labelling
   /** RLIMIT_NOFILE as the caller had it. */
   readonly callerNofile: readonly [soft: bigint, hard: bigint]
+  /** Of a plan with seccomp. */
+  readonly filter?: Filter | undefined
 }
 
 function row(
   call: SyscallName,
   args: readonly Arg[],
   pointer: string,
-  { mode = 'fatal', words, dst }: { mode?: RowMode; words?: string; dst?: Row['dst'] } = {},
+  options: { mode?: RowMode; words?: string } = {},
 ): NamedRow {
-  const name = words === undefined ? call : `${call} ${words}`
-  return { nr: NR[call], args, mode, name, pointer, ...(dst && { dst }) }
+  const name = options.words === undefined ? call : `${call} ${options.words}`
+  return { nr: NR[call], args, mode: options.mode ?? 'fatal', name, pointer }
 }
 
 function words32(values: readonly number[]): Arg {
@@ -89,17 +97,27 @@ function words32(values: readonly number[]): Arg {
 
 /** The whole table, in order. */
 export function planRows(plan: ProcessPlan, launch: Launch): NamedRow[] {
+  return orderedRows(plan, launch).map((row, index) =>
+    row.resultTo === undefined ? row : { ...row, dst: { row: index + row.resultTo, arg: 0 } },
+  )
+}
+
+function orderedRows(plan: ProcessPlan, launch: Launch): NamedRow[] {
   return [
     // an execve, of the stub too, makes the process visible to its neighbours again
     row('prctl', [PR.SET_DUMPABLE, 0], '/process', { words: 'PR_SET_DUMPABLE' }),
     row('prctl', [PR.SET_NAME, { string: 'tsrun:init' }], '/process', { mode: 'ignore' }),
-    ...labelRows(plan.labels, launch.labelling, 2),
+    ...labelRows(plan.labels, launch.labelling),
     ...schedulingRows(plan),
     ...rlimitRows(plan, launch.callerNofile),
     ...credentialRows(plan),
     ...(launch.fifo === undefined
-      ? [...bornRows(plan), ...answerRows(launch.sync)]
-      : waitingRows(launch.sync, launch.fifo)),
+      ? [...capabilityRows(plan, launch), ...bornRows(plan), ...answerRows(launch.sync)]
+      : [
+          ...waitingRows(launch.sync, launch.fifo),
+          ...capabilityRows(plan, launch),
+          ...startRows(launch.sync, launch.fifo),
+        ]),
     row(
       'execve',
       [{ string: launch.path }, { strings: plan.args }, { strings: launch.env }],
@@ -120,33 +138,21 @@ export function describeRow(
   return rows[index] ?? { name: `row ${index}`, pointer: '/process' }
 }
 
-/**
- * For the next execve; before the user changes, whom the files do not belong to.
- *
- * @param before - how many rows stand before these
- */
-function labelRows(
-  labels: readonly LabelPlan[],
-  labelling: Labelling = NOWHERE,
-  before: number,
-): NamedRow[] {
+/** For the next execve; before the user changes, whom the files do not belong to. */
+function labelRows(labels: readonly LabelPlan[], labelling: Labelling = NOWHERE): NamedRow[] {
   if (labels.length === 0) return []
   const { procfs, free, isStrict } = labelling
-  const rows = labels.flatMap((label, i): NamedRow[] => {
+  const rows = labels.flatMap((label): NamedRow[] => {
     const file = labelFile(label, labelling)
     const pointer = `/process/${label.member}`
     const path: Arg = { string: file }
-    // the next row writes to it
-    const options = { words: `/proc/${file}`, dst: { row: before + 3 * i + 1, arg: 0 } }
+    const words = `/proc/${file}`
+    const how: Arg = { words: [OPEN_FLAGS, 0, STRICTLY] }
+    const opened = isStrict
+      ? row('openat2', [procfs, path, how, OPEN_HOW_SIZE], pointer, { words })
+      : row('openat', [procfs, path, OPEN_FLAGS | O.NOFOLLOW, 0], pointer, { words })
     return [
-      isStrict
-        ? row(
-            'openat2',
-            [procfs, path, { words: [OPEN_FLAGS, 0, STRICTLY] }, OPEN_HOW_SIZE],
-            pointer,
-            options,
-          )
-        : row('openat', [procfs, path, OPEN_FLAGS | O.NOFOLLOW, 0], pointer, options),
+      { ...opened, resultTo: 1 },
       row('write', [free, { string: label.value }, Buffer.byteLength(label.value)], pointer, {
         words: `${JSON.stringify(label.value)} to /proc/${file}`,
       }),
@@ -223,11 +229,7 @@ function credentialRows(plan: ProcessPlan): NamedRow[] {
     row('setgroups', [gids.length, words32(gids)], `${user}/additionalGids`, { words: `${gids}` }),
     row('setresgid', [gid, gid, gid], `${user}/gid`, { words: `${gid}` }),
     row('setresuid', [uid, uid, uid], `${user}/uid`, { words: `${uid}` }),
-    ...capabilityRows(capabilities),
     row('prctl', [PR.SET_KEEPCAPS, 0], '/process/capabilities', { words: 'PR_SET_KEEPCAPS' }),
-    ...(plan.noNewPrivileges
-      ? [row('prctl', [PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0], '/process/noNewPrivileges')]
-      : []),
     row('umask', [plan.umask], `${user}/umask`),
   ]
 }
@@ -247,8 +249,54 @@ function boundingRows({ bounding }: CapabilityPlan, last: number): NamedRow[] {
 /** Pointer of the rows whose failure is a warning. */
 export const AMBIENT = '/process/capabilities/ambient'
 
-/** @see capset(2), capabilities(7) "Ambient" */
-function capabilityRows(sets: CapabilityPlan): NamedRow[] {
+/**
+ * The last that is taken away, and the filter, which is to judge as little of this as it can: it
+ * is loaded last, but without no_new_privs as long as that is allowed. After it come then `capset`
+ * and `prctl` for the ambient set, and in any case `write`, `read` and `execve`; less than in runc.
+ *
+ * @see seccomp(2): it takes CAP_SYS_ADMIN, or no_new_privs
+ */
+function capabilityRows(plan: ProcessPlan, launch: Launch): NamedRow[] {
+  const { capabilities: sets } = plan
+  const filterRows = plan.seccomp === undefined ? [] : loadRows(plan.seccomp, launch)
+  if (plan.noNewPrivileges) {
+    const noMore = row('prctl', [PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0], '/process/noNewPrivileges')
+    return [capset(sets), ...ambientRows(sets), noMore, ...filterRows]
+  }
+  if (filterRows.length === 0) return [capset(sets), ...ambientRows(sets)]
+  const withAdmin = {
+    ...sets,
+    effective: [CAP_SYS_ADMIN],
+    permitted: [...sets.permitted, CAP_SYS_ADMIN],
+  }
+  // who does not have it is told so by the call that needs it
+  return [capset(withAdmin, 'ignore'), ...filterRows, capset(sets), ...ambientRows(sets)]
+}
+
+/**
+ * tsrun is told of a listener at once, for each of the next calls may wait for it. That is why
+ * `write` cannot be asked about. When tsrun has it, it is closed here: were the agent to end now,
+ * a call would wait for ever for one that only this process could hear.
+ *
+ * @see seccomp(2), `struct sock_fprog`
+ */
+function loadRows({ listener }: SeccompPlan, { sync, filter }: Launch): NamedRow[] {
+  const { program, flags } = filter ?? { program: new Uint8Array(0), flags: 0 }
+  const fprog: Arg = { words: [program.length / INSTRUCTION_SIZE, { bytes: program }] }
+  const words = 'SECCOMP_SET_MODE_FILTER'
+  const load = row('seccomp', [SECCOMP_SET_MODE_FILTER, flags, fprog], '/linux/seccomp', { words })
+  if (listener === undefined) return [load]
+  const [at, buffer] = ['/linux/seccomp/listenerPath', new Uint8Array(TAKEN_SIZE)]
+  return [
+    { ...load, resultTo: 3 },
+    row('write', [sync, { string: LOADED }, LOADED.length], at),
+    row('read', [sync, { bytes: buffer }, TAKEN_SIZE], at, { mode: 'fatal-or-zero' }),
+    row('close', [-1], at, { mode: 'ignore' }),
+  ]
+}
+
+/** @see capset(2) */
+function capset(sets: CapabilityPlan, mode: RowMode = 'fatal'): NamedRow {
   const effective = capabilityWords(sets.effective)
   const permitted = capabilityWords(sets.permitted)
   const inheritable = capabilityWords(sets.inheritable)
@@ -256,8 +304,12 @@ function capabilityRows(sets: CapabilityPlan): NamedRow[] {
   const data = words32(
     [0, 1].flatMap((i) => [effective, permitted, inheritable].map((w) => w[i] ?? 0)),
   )
+  return row('capset', [header, data], '/process/capabilities', { mode })
+}
+
+/** @see capabilities(7) "Ambient" */
+function ambientRows(sets: CapabilityPlan): NamedRow[] {
   return [
-    row('capset', [header, data], '/process/capabilities'),
     row('prctl', [PR.CAP_AMBIENT, PR_CAP_AMBIENT.CLEAR_ALL, 0, 0, 0], '/process/capabilities', {
       words: 'PR_CAP_AMBIENT_CLEAR_ALL',
     }),
@@ -270,7 +322,7 @@ function capabilityRows(sets: CapabilityPlan): NamedRow[] {
   ]
 }
 
-/** From "created" to "started". */
+/** What has to be different while it waits, and needs no privileges. */
 function waitingRows(sync: number, fifo: number): NamedRow[] {
   return [
     undumpable(),
@@ -281,9 +333,12 @@ function waitingRows(sync: number, fifo: number): NamedRow[] {
     closedByExec(sync),
     closedByExec(fifo),
     row('prctl', [PR.SET_PDEATHSIG, 0], AT_PROCESS, { words: 'PR_SET_PDEATHSIG' }),
-    ready(sync),
-    awaited(fifo),
   ]
+}
+
+/** From "created" to "started". */
+function startRows(sync: number, fifo: number): NamedRow[] {
+  return [ready(sync), awaited(fifo)]
 }
 
 /**

@@ -61,21 +61,24 @@ function wordOf(arg: Arg): number | bigint {
  */
 export function walkRows(program: Program, beforeExec?: () => void): never {
   const deadly: number[] = []
-  const given = new Map<string, number>()
+  // as the stub does: in between a seccomp filter may refuse what allocating memory takes
+  const placed = program.rows.map((row) =>
+    // the handler is code of the stub's
+    row.args.includes(EXIT_ON_SIGNAL) ? undefined : row.args.map(addressable),
+  )
   program.rows.forEach((row, index) => {
     if (row.mode === 'final') beforeExec?.()
-    // the handler is code of the stub's
-    if (row.args.includes(EXIT_ON_SIGNAL)) {
+    const args = placed[index]
+    if (args === undefined) {
       deadly.push(row.args[0] as number)
       return
     }
     if (row.mode === 'fatal-or-zero') awaitOrDie(row.args[0] as number, deadly)
-    const [a, b, c, d, e, f] = row.args.map(
-      (arg, i) => given.get(`${index} ${i}`) ?? addressable(arg),
-    )
+    const [a, b, c, d, e, f] = args
     const result = S(row.nr, a, b, c, d, e, f)
     judge(program, row, index, result)
-    if (row.dst && result >= 0) given.set(`${row.dst.row} ${row.dst.arg}`, result)
+    const later = row.dst && placed[row.dst.row]
+    if (row.dst && later && result >= 0) later[row.dst.arg] = result
   })
   return exit(FAILED)
 }

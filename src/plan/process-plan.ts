@@ -2,6 +2,7 @@ import type { IoPriority, Process, Rlimit, Scheduler, Spec } from '../../spec/ge
 import { type CapabilityPlan, planCapabilities } from './capabilities.ts'
 import type { HostFacts } from './facts.ts'
 import { type LabelPlan, planLabels } from './labels.ts'
+import { planSeccomp, type SeccompPlan } from './seccomp.ts'
 
 /** One setrlimit, decided. */
 export interface RlimitPlan {
@@ -57,6 +58,7 @@ export interface ProcessPlan {
   readonly passedDescriptors?: number
   /** Sockets of systemd's are among them: LISTEN_PID is to be the process's own number. */
   readonly isActivated?: boolean
+  readonly seccomp: SeccompPlan | undefined
 }
 
 /** Names in the kernel's order: the index is the number. @see getrlimit(2) */
@@ -121,6 +123,7 @@ export function planProcess(
     personality: personality === undefined ? undefined : PERSONALITIES[personality],
     labels: planLabels(process),
     ...(process.terminal === true && { terminal: planTerminal(process) }),
+    seccomp: planSeccomp(spec.linux?.seccomp),
   }
 }
 

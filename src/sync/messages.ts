@@ -6,8 +6,10 @@
  *     child (JavaScript)        {"kind":"spans",...}      with --debug: how long its steps took
  *     child (JavaScript)        "hooks now"               tsrun is to run its hooks, and to answer
  *     child (last-exec stub)    16 bytes                  a row of its table has failed
+ *     child (last-exec stub)    "loaded"                  its filter has a listener, which tsrun can take
  *     child (last-exec stub)    "ready"                   it waits on the fifo
  *     end of file               it has executed the container's program, or is dead
+ *     tsrun                     "taken"                   it has that listener, and the agent has
  *     tsrun                     "recorded"                state.json names it, its cgroups hold it
  *
  * Errors cross as data: the system call, its subject and error number arrive as they were thrown.
@@ -39,11 +41,17 @@ export type Message =
   | SpansMessage
   | { readonly kind: 'error'; readonly error: StepError }
   | { readonly kind: 'row'; readonly row: number; readonly errno: number }
+  | { readonly kind: 'loaded' }
   | { readonly kind: 'ready' }
   | { readonly kind: 'hooks' }
   | { readonly kind: 'closed' }
 
+/** Told apart from all others by its length, as the next one is. */
+export const LOADED = 'loaded'
 export const READY = 'ready'
+const TAKEN = 'taken'
+/** Bytes that hold the answer to `LOADED`. */
+export const TAKEN_SIZE = 8
 const RECORDED = 'recorded'
 /** As long as no other message. */
 const HOOKS = 'hooks now'
@@ -121,6 +129,11 @@ function sendIfThere(sync: Fd, text: string): void {
   }
 }
 
+/** Answers `LOADED`. */
+export function sendTaken(sync: Fd): void {
+  send(sync, Buffer.from(TAKEN))
+}
+
 /** Waits for `sendRecorded`. @throws {Error} if the other side ends before */
 export function awaitRecorded(sync: Fd): void {
   if (receive(sync).length === 0) throw new Error('tsrun ended before the container was made')
@@ -145,6 +158,7 @@ export function receiveMessage(sync: Fd): Message {
   // no other message is that short
   if (bytes.length === READY.length) return { kind: 'ready' }
   if (bytes.length === HOOKS.length) return { kind: 'hooks' }
+  if (bytes.length === LOADED.length) return { kind: 'loaded' }
   const message = JSON.parse(new TextDecoder().decode(bytes)) as ErrorMessage | SpansMessage
   return message.kind === 'spans' ? message : { kind: 'error', error: revive(message) }
 }

@@ -167,9 +167,9 @@ function makeRootfs(rootfs: string): void {
   for (const applet of appletsOf(busybox)) symlinkSync('busybox', join(rootfs, 'bin', applet))
 }
 
-/** Names of the containers below a state root; none if there is no root. */
+/** Names of the containers below a state root; none if there is no root. Of an id `@` is no part. */
 export function containersBelow(root: string): string[] {
-  return existsSync(root) ? readdirSync(root) : []
+  return existsSync(root) ? readdirSync(root).filter((name) => !name.startsWith('@')) : []
 }
 
 /** What is left of containers whose ids begin with `id`: nothing, when all is well. */
