@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { engineProfile } from '../../src/testing/seccomp-profile.ts'
 import { runProgram } from './program.ts'
 import type { Runtime } from './runtimes.ts'
 
@@ -20,6 +21,8 @@ export const LISTED = 10
 export interface Fixture extends Disposable {
   /** Runs /bin/true of busybox, else as `tsrun spec` writes it. */
   readonly bundle: string
+  /** The same with a seccomp profile of 350 rules. */
+  readonly filtered: string
   /** A script: create, start and delete, by the words that it is given. */
   readonly cycle: string
   /** The words that begin each command of `runtime`. */
@@ -31,7 +34,12 @@ export function listedId({ name }: Runtime, i: number): string {
   return `bench-${name}-${i}`
 }
 
-function writeBundle(bundle: string, tsrun: string): void {
+interface BenchSpec {
+  readonly process: object
+  readonly linux: object
+}
+
+function writeBundle(bundle: string, tsrun: string, more: object = {}): void {
   const bin = join(bundle, 'rootfs/bin')
   mkdirSync(bin, { recursive: true })
   const busybox = runProgram(['sh', '-c', 'command -v busybox']).stdout.trim()
@@ -39,10 +47,11 @@ function writeBundle(bundle: string, tsrun: string): void {
   symlinkSync('busybox', join(bin, 'true'))
   runProgram([tsrun, 'spec', '--bundle', bundle])
   const file = join(bundle, 'config.json')
-  const spec = JSON.parse(readFileSync(file, 'utf8')) as { process: object }
+  const spec = JSON.parse(readFileSync(file, 'utf8')) as BenchSpec
   const process = { ...spec.process, terminal: false, args: ['/bin/true'] }
   // older releases of crun refuse versions that they do not know
-  writeFileSync(file, JSON.stringify({ ...spec, ociVersion: '1.0.2', process }))
+  const linux = { ...spec.linux, ...more }
+  writeFileSync(file, JSON.stringify({ ...spec, ociVersion: '1.0.2', process, linux }))
 }
 
 function writeCycle(file: string, bundle: string): void {
@@ -60,10 +69,12 @@ function writeCycle(file: string, bundle: string): void {
 export function makeFixture(runtimes: readonly Runtime[], tsrun: string): Fixture {
   const directory = mkdtempSync(join(tmpdir(), 'tsrun-bench-'))
   const bundle = join(directory, 'bundle')
+  const filtered = join(directory, 'filtered')
   const cycle = join(directory, 'cycle')
   const command = ({ name, program }: Runtime) => [program, '--root', join(directory, name)]
   const fixture = {
     bundle,
+    filtered,
     cycle,
     command,
     [Symbol.dispose]() {
@@ -73,6 +84,7 @@ export function makeFixture(runtimes: readonly Runtime[], tsrun: string): Fixtur
   }
   try {
     writeBundle(bundle, tsrun)
+    writeBundle(filtered, tsrun, { seccomp: engineProfile() })
     writeCycle(cycle, bundle)
     for (const runtime of runtimes) {
       for (let i = 0; i < LISTED; i += 1) {

@@ -22,6 +22,16 @@ const OPERATIONS: readonly Operation[] = [
     ],
   },
   {
+    name: 'run, with a profile of seccomp',
+    words: (runtime, { filtered, command }) => [
+      ...command(runtime),
+      'run',
+      '--bundle',
+      filtered,
+      'bench-run',
+    ],
+  },
+  {
     name: 'create + start + delete',
     words: (runtime, { cycle, command }) => ['sh', cycle, ...command(runtime)],
   },
