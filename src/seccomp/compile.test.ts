@@ -1,11 +1,11 @@
 import t from 'tap'
 import type { LinuxSeccomp } from '../../spec/generated/config.ts'
 import { planSeccomp, programKey, type SeccompPlan } from '../plan/seccomp.ts'
-import { runFilter, type SeccompData } from '../testing/bpf.ts'
 import { needs } from '../testing/needs.ts'
 import { engineProfile } from '../testing/seccomp-profile.ts'
 import { readCached, writeCached } from './cache.ts'
 import { compileFilter } from './compile.ts'
+import { runFilter, type SeccompData } from './run-filter.ts'
 import { AUDIT_ARCH, referenceFilter, X32_BIT } from './testing.ts'
 
 const skip = needs('libseccomp')

@@ -1,7 +1,7 @@
 /** What a plan means, without libseccomp's compiler: to hold programs against. */
 import { type Condition, RET, type SeccompPlan, type SeccompRule } from '../plan/seccomp.ts'
 import { architectureToken, nativeArchitecture, resolveSyscallOn } from '../sys/libseccomp.ts'
-import type { SeccompData } from '../testing/bpf.ts'
+import type { SeccompData } from './run-filter.ts'
 
 export const AUDIT_ARCH = {
   X86_64: 0xc000_003e,
