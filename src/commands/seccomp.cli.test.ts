@@ -5,10 +5,11 @@ import type { LinuxSeccomp, LinuxSyscall } from '../../spec/generated/config.ts'
 import { NR } from '../sys/numbers.ts'
 import { type TestBundle, type TestSpec, withBundle } from '../testing/bundle.ts'
 import { writeCalls, writeI386Call } from '../testing/calls.ts'
-import type { Outcome } from '../testing/cli.ts'
+import { type Outcome, programPath } from '../testing/cli.ts'
 import { eventually, processStatus } from '../testing/kernel.ts'
 import { needsContainers } from '../testing/needs.ts'
 import { engineProfile } from '../testing/seccomp-profile.ts'
+import { sitDown } from '../testing/terminal.ts'
 
 const skip = needsContainers('libseccomp')
 const SIGSYS = 31
@@ -287,6 +288,22 @@ t.test('a profile of 350 rules, for what programs do every day', { skip }, async
     })
     t.match({ code, stderr }, { code: 0, stderr: '' })
     t.match(stdout, /^x\nchild\nf\nmount: .*denied.*\nunshare: .*not permitted\nLinux\n/)
+  }
+})
+
+t.test('with a terminal', { skip }, async (t) => {
+  for (const noNewPrivileges of [true, false]) {
+    const b = await withBundle(t, {
+      args: ['sh', '-c', 'tty; grep -w Seccomp: /proc/self/status'],
+      configure: ({ process, linux }) => {
+        process.terminal = true
+        process.noNewPrivileges = noNewPrivileges
+        linux.seccomp = engineProfile()
+      },
+    })
+    const session = sitDown(t, [programPath(), '--root', b.root, 'run', b.id], { cwd: b.dir })
+    t.equal(await session.ended, 0)
+    t.match(session.screen.text(), /^\/dev\/pts\/0\r\nSeccomp:\t2\r\n$/)
   }
 })
 

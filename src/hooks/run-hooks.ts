@@ -3,7 +3,7 @@ import { messageOf, StepError } from '../base/errors.ts'
 import type { HookPlan } from '../plan/hooks.ts'
 import { check, isErrno } from '../sys/check.ts'
 import { E, errnoText } from '../sys/errno.ts'
-import { closeOnExecFrom, type Fd, setCloseOnExec } from '../sys/fd.ts'
+import { closeOnExecFrom, type Fd, setCloseOnExecIfOpen } from '../sys/fd.ts'
 import { S } from '../sys/ffi.ts'
 import { fstat, O, open, readDirectory, readText, seek, writeAll } from '../sys/file.ts'
 import { str } from '../sys/memory.ts'
@@ -45,6 +45,8 @@ interface Streams {
 const MOST_OUTPUT = 8 * 1024
 const LARGEST_READ = 64 << 20
 const FIRST = 3
+/** More descriptors are rarely open: the soft limit of most systems. */
+const LIKELY = 1024
 const FAILED = 127
 
 /**
@@ -58,15 +60,28 @@ export function runHooks(hooks: readonly HookPlan[], surroundings: HookSurroundi
 
 /** Runs one hook to its end. @throws {StepError} */
 export function runHook(hook: HookPlan, surroundings: HookSurroundings): void {
+  prepareHook(hook, surroundings)()
+}
+
+/**
+ * Opens what a hook takes.
+ *
+ * @returns runs it to its end, once; throws {StepError}
+ */
+export function prepareHook(hook: HookPlan, surroundings: HookSurroundings): () => void {
   const streams: Streams = {
     stdin: memoryFile('hook stdin'),
     stdout: memoryFile('hook stdout'),
     stderr: memoryFile('hook stderr'),
     failure: memoryFile('hook failure'),
   }
+  writeAll(streams.stdin, surroundings.state)
+  seek(streams.stdin, 0)
+  return () => run(hook, surroundings, streams)
+}
+
+function run(hook: HookPlan, surroundings: HookSurroundings, streams: Streams): void {
   try {
-    writeAll(streams.stdin, surroundings.state)
-    seek(streams.stdin, 0)
     const problem = carryOut(hook, surroundings, streams)
     if (problem === undefined) return
     const output = `stdout: ${written(streams.stdout)}, stderr: ${written(streams.stderr)}`
@@ -90,7 +105,7 @@ function carryOut(
   const { pid, pidfd } = clone3(0)
   if (pid === 0) becomeHook(hook, surroundings, streams)
   using process = pidfd
-  const late = waitUntilEnd(process, hook.timeoutMs)
+  const late = hook.timeoutMs !== undefined && waitUntilEnd(process, hook.timeoutMs)
   // with whatever it has started: they are of one process group
   if (late) S(NR.kill, -pid, SIG.KILL)
   if (late) S(NR.kill, pid, SIG.KILL)
@@ -102,13 +117,12 @@ function carryOut(
 }
 
 /** @returns true if it has not ended in time */
-function waitUntilEnd(process: Fd, timeoutMs: number | undefined): boolean {
-  const deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs
+function waitUntilEnd(process: Fd, timeoutMs: number): boolean {
+  const deadline = performance.now() + timeoutMs
   for (;;) {
-    const rest = deadline === undefined ? undefined : Math.max(0, deadline - performance.now())
     // a signal ends the wait early
-    if (pollIn([process], rest)[0] !== 0) return false
-    if (deadline !== undefined && performance.now() >= deadline) return true
+    if (pollIn([process], Math.max(0, deadline - performance.now()))[0] !== 0) return false
+    if (performance.now() >= deadline) return true
   }
 }
 
@@ -156,10 +170,17 @@ function closeLate(): void {
     closeOnExecFrom(FIRST)
   } catch (error) {
     if (!isErrno(error, E.NOSYS, E.INVAL, E.PERM)) throw error
+    for (const number of openNumbers()) if (number >= FIRST) setCloseOnExecIfOpen(number)
+  }
+}
+
+function openNumbers(): number[] {
+  try {
     using dir = open(undefined, '/proc/self/fd', O.RDONLY | O.DIRECTORY)
-    for (const number of readDirectory(dir).map(Number)) {
-      if (number >= FIRST) setCloseOnExec(number, true)
-    }
+    return readDirectory(dir).map(Number)
+  } catch {
+    // a container without /proc, or with a filter
+    return Array.from({ length: LIKELY }, (_, number) => number)
   }
 }
 
@@ -171,7 +192,8 @@ function becomeHook(
 ): never {
   const { stdin, stdout, stderr, failure } = streams
   try {
-    check('setpgid', '', S(NR.setpgid, 0, 0))
+    // a container's filter may refuse it: then what the hook has started outlives its time
+    S(NR.setpgid, 0, 0)
     setAllDefault()
     blockOnly([])
     if (surroundings.callerNofile) limitDescriptors(...surroundings.callerNofile)

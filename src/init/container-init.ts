@@ -5,7 +5,7 @@
 import { messageOf } from '../base/errors.ts'
 import { SPEC_VERSION } from '../base/version.ts'
 import { enterCgroup } from '../cgroup/directories.ts'
-import { runHook, runHooks } from '../hooks/run-hooks.ts'
+import { prepareHook, runHooks } from '../hooks/run-hooks.ts'
 import type { ContainerPlan } from '../plan/container-plan.ts'
 import { type HookPlan, hookStateText } from '../plan/hooks.ts'
 import type { Step, StepName, StepOf } from '../plan/steps.ts'
@@ -107,7 +107,7 @@ export function containerInit(plan: ContainerPlan, inherited: Inheritance): neve
       beforeProgram:
         startContainer.length === 0
           ? undefined
-          : (env) => runStartHooks(startContainer, context, env),
+          : (env) => prepareStartHooks(startContainer, context, env),
     })
   } catch (error) {
     sendError(inherited.sync, now.name, now.pointer, error)
@@ -147,22 +147,26 @@ function runContainerHooks(hooks: readonly HookPlan[], { plan, inherited }: Cont
   })
 }
 
-/** The container's programs, as its program will be. */
-function runStartHooks(
+/** The container's programs, run as its program will be. */
+function prepareStartHooks(
   hooks: readonly HookPlan[],
   { plan, inherited }: Context,
   env: readonly string[],
-): void {
-  try {
-    for (const hook of hooks) {
-      const own = { ...hook, env: hook.env?.length === 0 ? undefined : hook.env }
-      runHook(own, { state: ownState(plan, 'created'), env })
+): () => void {
+  const state = ownState(plan, 'created')
+  const prepared = hooks.map((hook) => {
+    const own = { ...hook, env: hook.env?.length === 0 ? undefined : hook.env }
+    return prepareHook(own, { state, env })
+  })
+  return () => {
+    try {
+      for (const run of prepared) run()
+    } catch (error) {
+      const told = sendError(inherited.sync, 'startContainer hook', '/hooks/startContainer', error)
+      // who has made the container is gone: start listens at the fifo
+      if (!told) writeAll(inherited.fifo, messageOf(error))
+      exit(FAILED)
     }
-  } catch (error) {
-    const told = sendError(inherited.sync, 'startContainer hook', '/hooks/startContainer', error)
-    // who has made the container is gone: start listens at the fifo
-    if (!told) writeAll(inherited.fifo, messageOf(error))
-    exit(FAILED)
   }
 }
 

@@ -11,7 +11,14 @@ import type { Program } from '../stub/program.ts'
 import { isErrno } from '../sys/check.ts'
 import { setEffectiveCapabilities } from '../sys/credentials.ts'
 import { E } from '../sys/errno.ts'
-import { closeFrom, closeOnExecFrom, type Fd, setCloseOnExec } from '../sys/fd.ts'
+import {
+  closeFrom,
+  closeOnExecFrom,
+  duplicate,
+  type Fd,
+  setCloseOnExec,
+  setCloseOnExecIfOpen,
+} from '../sys/fd.ts'
 import { S } from '../sys/ffi.ts'
 import { at, keep } from '../sys/memory.ts'
 import { NR } from '../sys/numbers.ts'
@@ -45,10 +52,11 @@ interface Callbacks {
   /** Before the stub takes over, which is the last of JavaScript. */
   beforeStub(): void
   /**
-   * When the container has been started, before its program is executed, as the container's user;
-   * absent: no JavaScript is needed that late. Does not throw.
+   * Prepares what it returns, while nothing is forbidden yet. That is called when the container has
+   * been started, before its program is executed, as the container's user, and does not throw.
+   * Absent: no JavaScript is needed that late.
    */
-  readonly beforeProgram: ((env: readonly string[]) => void) | undefined
+  readonly beforeProgram: ((env: readonly string[]) => () => void) | undefined
 }
 
 /** Becomes the stub, or walks the same table here: for hooks, or where a memfd may not be executed. */
@@ -79,11 +87,17 @@ export function launch(
     execFailurePrefix: `exec ${path}: `,
   }
   closeEverythingElse(kept, procfs, passed)
-  const walk = (beforeExec?: () => void): never => {
+  const walk = (): never => {
     withoutHostDescriptors(kept, procfs, passed)
-    return walkHere(program, beforeExec)
+    // the rows expect that number to be free, whatever is opened here
+    const held = labelling ? duplicate(inherited.sync, labelling.free) : undefined
+    return walkHere(program, () => {
+      const beforeExec = beforeProgram?.(env)
+      held?.close()
+      return beforeExec
+    })
   }
-  if (beforeProgram !== undefined) return walk(() => beforeProgram(env))
+  if (beforeProgram !== undefined) return walk()
   const stub = stubOf(program)
   if (stub === undefined) return walk()
   const none = at(keep(8))
@@ -99,9 +113,9 @@ export function launch(
 const EVERY_CAPABILITY = [0xffff_ffff, 0xffff_ffff] as const
 
 /** Does without the stub, and without what its execve does. */
-function walkHere(program: Program, beforeExec?: () => void): never {
+function walkHere(program: Program, prepare: () => (() => void) | undefined): never {
   setEffectiveCapabilities(EVERY_CAPABILITY)
-  walkRows(program, beforeExec)
+  walkRows(program, prepare)
 }
 
 function stubOf(program: Program): ReturnType<typeof sealedExecutable> | undefined {
@@ -127,7 +141,9 @@ function closeEverythingElse(kept: readonly number[], procfs: Fd, passed: number
     closeOnExecFrom(FIRST)
   } catch (error) {
     if (!isErrno(error, E.NOSYS, E.INVAL, E.PERM)) throw error
-    for (const number of ownDescriptors(procfs)) closeOnExecIfOpen(number)
+    for (const number of ownDescriptors(procfs)) {
+      if (number >= FIRST) setCloseOnExecIfOpen(number)
+    }
   }
   for (let number = FIRST; number < FIRST + passed; number++) setCloseOnExec(number, false)
   for (const number of kept) setCloseOnExec(number, false)
@@ -145,14 +161,5 @@ function withoutHostDescriptors(kept: readonly number[], procfs: Fd, passed: num
     for (const number of ownDescriptors(procfs)) {
       if (number >= FIRST + passed && !kept.includes(number)) S(NR.close, number)
     }
-  }
-}
-
-function closeOnExecIfOpen(number: number): void {
-  if (number < FIRST) return
-  try {
-    setCloseOnExec(number, true)
-  } catch (error) {
-    if (!isErrno(error, E.BADF)) throw error
   }
 }

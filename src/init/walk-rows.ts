@@ -5,6 +5,7 @@
  * safe, but costs memory while it waits.
  */
 
+import { letsThrough } from '../seccomp/run-filter.ts'
 import { ROW_SIZE, ROWS } from '../stub/last-exec-layout.ts'
 import { type Arg, EXIT_ON_SIGNAL, type Program, type Row } from '../stub/program.ts'
 import { errnoText } from '../sys/errno.ts'
@@ -57,23 +58,20 @@ function wordOf(arg: Arg): number | bigint {
 /**
  * Makes the calls of `program` in order; ends in its execve or in exit.
  *
- * @param beforeExec - called before the last row; does not throw
+ * @param prepare - called before the first row; what it returns, before the last, and does not throw
  */
-export function walkRows(program: Program, beforeExec?: () => void): never {
-  const deadly: number[] = []
+export function walkRows(program: Program, prepare: () => (() => void) | undefined): never {
   // as the stub does: in between a seccomp filter may refuse what allocating memory takes
-  const placed = program.rows.map((row) =>
-    // the handler is code of the stub's
-    row.args.includes(EXIT_ON_SIGNAL) ? undefined : row.args.map(addressable),
-  )
+  const placed = program.rows.map((row) => (hasHandler(row) ? [] : row.args.map(addressable)))
+  // and so with this
+  const end = watch(program)
+  const beforeExec = prepare()
   program.rows.forEach((row, index) => {
-    if (row.mode === 'final') beforeExec?.()
     const args = placed[index]
-    if (args === undefined) {
-      deadly.push(row.args[0] as number)
-      return
-    }
-    if (row.mode === 'fatal-or-zero') awaitOrDie(row.args[0] as number, deadly)
+    if (args === undefined || hasHandler(row)) return
+    if (row.mode === 'final') beforeExec?.()
+    if (row.mode === 'fatal-or-zero') end?.orInput(row.args[0] as number)
+    if (row === end?.last) end.close()
     const [a, b, c, d, e, f] = args
     const result = S(row.nr, a, b, c, d, e, f)
     judge(program, row, index, result)
@@ -83,19 +81,53 @@ export function walkRows(program: Program, beforeExec?: () => void): never {
   return exit(FAILED)
 }
 
-/** Waits for input, or ends as the stub's handler does. */
-function awaitOrDie(input: number, deadly: readonly number[]): void {
+/** The handler is code of the stub's; here `watch` takes its place. */
+function hasHandler(row: Row): boolean {
+  return row.args.includes(EXIT_ON_SIGNAL)
+}
+
+/** The signals that end the process while it waits. */
+interface Watch {
+  /** The row of the last wait. */
+  readonly last: Row | undefined
+  /** Waits for input, or ends as the stub's handler does. */
+  orInput(input: number): void
+  close(): void
+}
+
+/**
+ * Has signals end the process, which as the first of a pid namespace would not hear them. A filter
+ * that would not let that happen is respected: what remains then is SIGKILL.
+ */
+function watch(program: Program): Watch | undefined {
+  const deadly = program.rows.filter(hasHandler).map(({ args }) => args[0] as number)
+  if (deadly.length === 0 || !letWatch(program)) return undefined
   blockOnly(deadly)
   const signals = signalfd(deadly)
-  let isReady = false
-  while (!isReady) {
-    const [events = 0] = pollIn([new Fd(input, 'fifo'), signals])
-    const signal = nextSignal(signals)
-    if (signal !== undefined) exit(SIGNALLED + signal)
-    isReady = events !== 0
+  return {
+    last: program.rows.findLast(({ mode }) => mode === 'fatal-or-zero'),
+    orInput(input) {
+      for (;;) {
+        const [events = 0] = pollIn([new Fd(input, 'fifo'), signals])
+        const signal = nextSignal(signals)
+        if (signal !== undefined) exit(SIGNALLED + signal)
+        if (events !== 0) return
+      }
+    },
+    close() {
+      signals.close()
+      blockOnly([])
+    },
   }
-  signals.close()
-  blockOnly([])
+}
+
+function letWatch({ rows }: Program): boolean {
+  const filter = rows.find(({ nr }) => nr === NR.seccomp)?.args[2]
+  if (typeof filter !== 'object' || !('words' in filter)) return true
+  const program = filter.words.find((word) => typeof word === 'object' && 'bytes' in word)
+  if (typeof program !== 'object' || !('bytes' in program)) return true
+  const calls = [NR.ppoll, NR.read, NR.close, NR.rt_sigprocmask]
+  return calls.every((nr) => letsThrough(program.bytes, nr, []))
 }
 
 function judge(program: Program, row: Row, index: number, result: number): void {

@@ -42,6 +42,11 @@ export function setCloseOnExec(number: number, close: boolean): void {
   check('fcntl', `F_SETFD ${number}`, S(NR.fcntl, number, F.SETFD, close ? FD_CLOEXEC : 0))
 }
 
+/** Makes `number`, if it is open, end at execve. @see fcntl(2) */
+export function setCloseOnExecIfOpen(number: number): void {
+  S(NR.fcntl, number, F.SETFD, FD_CLOEXEC)
+}
+
 /**
  * Has calls fail with EAGAIN that would wait. All who share the open file are concerned, so it is
  * for files of our own. @see fcntl(2)
