@@ -48,7 +48,7 @@ export function awaitReady(
       continue
     }
     if (message.kind === 'loaded') {
-      onLoaded()
+      handOver(onLoaded)
       sendTaken(sync)
       continue
     }
@@ -67,6 +67,16 @@ export function awaitExecuted(sync: Fd): void {
     const message = receiveMessage(sync)
     if (message.kind === 'closed') return
     if (message.kind === 'error') throw duringInit(message.error)
+  }
+}
+
+function handOver(onLoaded: () => void): void {
+  try {
+    onLoaded()
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error
+    const text = `unable to start container process: ${error.message}`
+    throw new StepError(error.step, error.pointer, text, error.cause)
   }
 }
 

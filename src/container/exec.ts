@@ -14,7 +14,7 @@ import { type ExecCgroupPlan, planExecCgroup, type SubCgroups } from '../plan/ex
 import { type ExecPlan, type ProcessChanges, planExec } from '../plan/exec-plan.ts'
 import { cloneProcess } from '../process/clone.ts'
 import { isAlive, pidfdOf } from '../process/identity.ts'
-import { receiveMessage } from '../sync/messages.ts'
+import { receiveMessage, sendTaken } from '../sync/messages.ts'
 import { isErrno } from '../sys/check.ts'
 import { E } from '../sys/errno.ts'
 import type { Fd } from '../sys/fd.ts'
@@ -23,6 +23,7 @@ import { affinity, cpuSet, setAffinity, setScheduling } from '../sys/scheduling.
 import { SIG, setDefault } from '../sys/signal.ts'
 import { send, seqpacketPair } from '../sys/socket.ts'
 import { chooser, type RequestedProcess } from './exec-process.ts'
+import { type ExecSeccomp, prepareExecSeccomp } from './exec-seccomp.ts'
 import { callerNofile } from './hooks.ts'
 import { ownCgroups } from './own-cgroups.ts'
 import { judgeRow } from './row-failure.ts'
@@ -49,6 +50,7 @@ export interface PreparedExec {
   readonly source: RequestedProcess
   readonly plan: ExecPlan
   readonly cgroups: ExecCgroupPlan
+  readonly seccomp: ExecSeccomp | undefined
 }
 
 /** A process of the container that waits for its start; a child of tsrun. */
@@ -91,7 +93,8 @@ export async function prepareExec(
   }
   const cgroups = planExecCgroup(cgroupsOf(state), request.cgroups)
   mark('plan')
-  return { state, first, source, plan, cgroups }
+  const seccomp = await prepareExecSeccomp(root, plan, state, log)
+  return { state, first, source, plan, cgroups, seccomp }
 }
 
 function openFirst(store: Store, state: State, ignoresPaused: boolean): Fd {
@@ -155,14 +158,28 @@ export function beginExec(
   } catch (error) {
     // which both of them take for a reason to end
     sync.close()
+    // unless it waits for the answer of an agent that there is not
+    if (made.process !== 0) {
+      using pidfd = pidfdOpen(made.process)
+      killChild(pidfd)
+    }
     for (const pid of [made.copy, made.process]) if (pid !== 0) waitFor(pid)
     throw explained(error, prepared, countOomKills(state.cgroup) > oomKills)
   }
 }
 
+/** Kills a child that has not been waited for; it may have ended. */
+function killChild(pidfd: Fd): void {
+  try {
+    pidfdSendSignal(pidfd, SIG.KILL)
+  } catch (error) {
+    if (!isErrno(error, E.SRCH)) throw error
+  }
+}
+
 /** @returns the process id of the copy */
 function cloneCopy(
-  { plan, state, first, cgroups }: PreparedExec,
+  { plan, state, first, cgroups, seccomp }: PreparedExec,
   { sync, theirs, console }: { sync: Fd; theirs: Fd; console: ConsoleHandOver | undefined },
 ): number {
   using unified = openUnifiedIfAny(cgroups)
@@ -173,6 +190,8 @@ function cloneCopy(
     rootfs: state.rootfs,
     keyring: state.keepsKeyring === true ? undefined : `_ses.${state.id}`,
     console,
+    filter: seccomp?.filter,
+    isBornFiltered: seccomp?.isBornFiltered === true,
     close: [sync],
     callerNofile: callerNofile(),
   }
@@ -223,22 +242,32 @@ function onInitialCpus<T>(
  *
  * @param made - is given its process id once that is known
  */
-function awaitBirth(sync: Fd, { plan }: PreparedExec, made: { process: number }, log: Log): void {
-  for (let isReady = false; made.process === 0 || !isReady; ) {
+function awaitBirth(sync: Fd, prepared: PreparedExec, made: { process: number }, log: Log): void {
+  const { plan, seccomp } = prepared
+  const how = { isBornFiltered: seccomp?.isBornFiltered === true }
+  let isReady = false
+  let hasLoaded = false
+  while (made.process === 0 || !isReady) {
     const message = receiveMessage(sync)
     if (message.kind === 'ready') {
       // runc's words, which its tests look for
       log.debug('child process in init()')
       isReady = true
-    } else if (message.kind === 'error') throw message.error
+    } else if (message.kind === 'loaded') hasLoaded = true
+    else if (message.kind === 'error') throw message.error
     else if (message.kind !== 'row')
       throw new ContainerError('failed', 'the process died while it was set up')
     // the row that forks tells its success, too
     else if (message.errno < 0) made.process = expectChild(-message.errno)
     else {
-      const row = describeRow(plan.process, message.row, 'further')
-      const failure = judgeRow(row, message.errno, log)
+      const failure = judgeRow(describeRow(plan.process, message.row, how), message.errno, log)
       if (failure) throw failure
+    }
+    // which it may say before its parent has told of the birth
+    if (hasLoaded && made.process !== 0) {
+      handListenerOver(prepared, made.process)
+      sendTaken(sync)
+      hasLoaded = false
     }
   }
 }
@@ -250,6 +279,11 @@ function expectChild(pid: number): number {
   return pid
 }
 
+function handListenerOver({ seccomp, state }: PreparedExec, pid: number): void {
+  using pidfd = pidfdOpen(pid)
+  seccomp?.handOver({ pid, pidfd }, state, 'running')
+}
+
 /** What `beginExec` says of a failure. */
 function explained(thrown: unknown, prepared: PreparedExec, isOomKilled: boolean): unknown {
   const { state, source } = prepared
@@ -259,7 +293,9 @@ function explained(thrown: unknown, prepared: PreparedExec, isOomKilled: boolean
   const text = `unable to start container process: ${thrown.message}${hint}`
   if (thrown instanceof ContainerError) return new ContainerError(thrown.reason, text)
   if (!(thrown instanceof StepError)) return new StepError('exec', undefined, text, thrown)
-  const pointer = thrown.pointer?.replace(/^\/process/, source.at)
+  // a process.json has no such place
+  const isElsewhere = source.at === '' && thrown.pointer?.startsWith('/linux/')
+  const pointer = isElsewhere ? undefined : thrown.pointer?.replace(/^\/process/, source.at)
   return new StepError(thrown.step, pointer, text, thrown.cause)
 }
 
@@ -312,11 +348,7 @@ function waitingProcess(
     },
     discard() {
       sync.close()
-      try {
-        pidfdSendSignal(pidfd, SIG.KILL)
-      } catch (error) {
-        if (!isErrno(error, E.SRCH)) throw error
-      }
+      killChild(pidfd)
       waitFor(pid)
       pidfd.close()
     },

@@ -1,6 +1,6 @@
 import { StepError, SyscallError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { AMBIENT } from '../init/rows.ts'
+import { AMBIENT } from '../init/filter-rows.ts'
 import { CAPABILITIES } from '../plan/capabilities.ts'
 import { errnoName, errnoText } from '../sys/errno.ts'
 

@@ -102,7 +102,6 @@ function handOverListener(
     using listener = takeListener(process.pid, process.pidfd)
     sendListener(path, JSON.stringify(state), listener)
   } catch (cause) {
-    const text = `unable to start container process: ${messageOf(cause)}`
-    throw new StepError('seccomp', '/linux/seccomp/listenerPath', text, cause)
+    throw new StepError('seccomp', '/linux/seccomp/listenerPath', messageOf(cause), cause)
   }
 }

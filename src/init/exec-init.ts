@@ -9,6 +9,7 @@ import { unifiedPathOf } from '../cgroup/probe.ts'
 import type { CgroupPath } from '../plan/cgroup.ts'
 import type { ExecCgroupPlan } from '../plan/exec-cgroup.ts'
 import type { ExecPlan } from '../plan/exec-plan.ts'
+import type { Filter } from '../plan/seccomp.ts'
 import type { Root } from '../rootfs/resolve.ts'
 import { chrootInto, openRootDirectory } from '../rootfs/root.ts'
 import { sendError } from '../sync/messages.ts'
@@ -40,6 +41,10 @@ export interface ExecInheritance {
   readonly keyring: string | undefined
   /** Of a process with a terminal. */
   readonly console: ConsoleHandOver | undefined
+  /** Of a plan with seccomp. */
+  readonly filter: Filter | undefined
+  /** The filter is loaded before the process is born. */
+  readonly isBornFiltered: boolean
   /** Descriptors that mean something to tsrun alone: closed at once. */
   readonly close: readonly Fd[]
   /** RLIMIT_NOFILE as the caller had it: the engine raises its own. */

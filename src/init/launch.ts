@@ -43,6 +43,8 @@ interface Surroundings {
 
 /** What the process has from tsrun. */
 type Ends = Pick<Inheritance, 'sync' | 'callerNofile' | 'filter'> & {
+  /** Of a further process with a filter: see birth.ts. */
+  readonly isBornFiltered?: boolean
   /** Absent for a further process, of exec. */
   readonly fifo?: Fd
 }
@@ -82,6 +84,7 @@ export function launch(
       ...(labelling && { labelling }),
       callerNofile: inherited.callerNofile,
       filter: inherited.filter,
+      ...(inherited.isBornFiltered && { isBornFiltered: true }),
     }),
     reportFd: inherited.sync.number,
     execFailurePrefix: `exec ${path}: `,

@@ -3,34 +3,21 @@
  * of system calls for the last-exec stub. Each row also has a name and a place in config.json; the
  * stub reports row numbers, so names never enter the container.
  */
-import { type CapabilityPlan, capabilityWords } from '../plan/capabilities.ts'
+import type { CapabilityPlan } from '../plan/capabilities.ts'
 import type { LabelPlan } from '../plan/labels.ts'
 import type { ProcessPlan, SchedulerPlan } from '../plan/process-plan.ts'
-import type { Filter, SeccompPlan } from '../plan/seccomp.ts'
-import { type Arg, EXIT_ON_SIGNAL, type Row, type RowMode } from '../stub/program.ts'
-import { LOADED, READY, TAKEN_SIZE } from '../sync/messages.ts'
+import { type Arg, EXIT_ON_SIGNAL } from '../stub/program.ts'
+import { READY } from '../sync/messages.ts'
 import { O } from '../sys/file.ts'
-import { NR, type SyscallName } from '../sys/numbers.ts'
 import { CPU_SET_BYTES, cpuSet } from '../sys/scheduling.ts'
 import { SIG } from '../sys/signal.ts'
+import { birthRows, type FilterLaunch, lastRightsRows } from './filter-rows.ts'
 import { type Labelling, labelFile } from './labels.ts'
 import { STRICTLY } from './procfs.ts'
+import { AT_PROCESS, closedByExec, type NamedRow, PR, row, undumpable, words32 } from './row.ts'
 
-const PR = {
-  SET_PDEATHSIG: 1,
-  SET_DUMPABLE: 4,
-  SET_KEEPCAPS: 8,
-  SET_NAME: 15,
-  CAPBSET_DROP: 24,
-  SET_NO_NEW_PRIVS: 38,
-  CAP_AMBIENT: 47,
-} as const
-const PR_CAP_AMBIENT = { RAISE: 2, CLEAR_ALL: 4 } as const
 const RLIMIT_NOFILE = 7
 const IOPRIO_WHO_PGRP = 2
-const CAPABILITY_VERSION_3 = 0x20080522
-const F_SETFD = 2
-const FD_CLOEXEC = 1
 const SCHED_ATTR_SIZE = 48
 const SIGSET_SIZE = 8
 const OPEN_FLAGS = O.WRONLY | O.CLOEXEC
@@ -43,56 +30,18 @@ const NOWHERE: Labelling = {
   isStrict: true,
   hasModules: true,
 }
-const CLONE_PARENT = 0x8000
-const TIOCSCTTY = 0x540e
-/** Pointer of the rows that nothing in the configuration asks for. */
-const AT_PROCESS = '/process'
-const CAP_SYS_ADMIN = 21
-const SECCOMP_SET_MODE_FILTER = 1
-const INSTRUCTION_SIZE = 8
-
-/** A row, with what failed if it does. */
-export interface NamedRow extends Row {
-  readonly name: string
-  readonly pointer: string
-  /** Its result becomes the first argument of the row that is so many behind it. */
-  readonly resultTo?: number
-}
 
 /** What the table depends on besides the plan. */
-export interface Launch {
+export interface Launch extends FilterLaunch {
   /** Absolute path of the program, or relative to the working directory. */
   readonly path: string
   readonly env: readonly string[]
-  /** Descriptor of the sync socket. */
-  readonly sync: number
   /** Descriptor of the fifo that the first process waits on; absent for a further one, of exec. */
   readonly fifo?: number
   /** Absent: there are no labels. */
   readonly labelling?: Labelling
   /** RLIMIT_NOFILE as the caller had it. */
   readonly callerNofile: readonly [soft: bigint, hard: bigint]
-  /** Of a plan with seccomp. */
-  readonly filter?: Filter | undefined
-}
-
-function row(
-  call: SyscallName,
-  args: readonly Arg[],
-  pointer: string,
-  options: { mode?: RowMode; words?: string } = {},
-): NamedRow {
-  const name = options.words === undefined ? call : `${call} ${options.words}`
-  return { nr: NR[call], args, mode: options.mode ?? 'fatal', name, pointer }
-}
-
-function words32(values: readonly number[]): Arg {
-  const bytes = new Uint8Array(Math.max(4, values.length * 4))
-  const view = new DataView(bytes.buffer)
-  values.forEach((value, i) => {
-    view.setUint32(i * 4, value, true)
-  })
-  return { bytes }
 }
 
 /** The whole table, in order. */
@@ -105,19 +54,18 @@ export function planRows(plan: ProcessPlan, launch: Launch): NamedRow[] {
 function orderedRows(plan: ProcessPlan, launch: Launch): NamedRow[] {
   return [
     // an execve, of the stub too, makes the process visible to its neighbours again
-    row('prctl', [PR.SET_DUMPABLE, 0], '/process', { words: 'PR_SET_DUMPABLE' }),
+    undumpable(),
     row('prctl', [PR.SET_NAME, { string: 'tsrun:init' }], '/process', { mode: 'ignore' }),
     ...labelRows(plan.labels, launch.labelling),
     ...schedulingRows(plan),
     ...rlimitRows(plan, launch.callerNofile),
     ...credentialRows(plan),
     ...(launch.fifo === undefined
-      ? [...capabilityRows(plan, launch), ...bornRows(plan), ...answerRows(launch.sync)]
-      : [
-          ...waitingRows(launch.sync, launch.fifo),
-          ...capabilityRows(plan, launch),
-          ...startRows(launch.sync, launch.fifo),
-        ]),
+      ? [closedByExec(launch.sync), ...birthRows(plan, launch)]
+      : [...waitingRows(launch.sync, launch.fifo), ...lastRightsRows(plan, launch)]),
+    ready(launch.sync),
+    // tsrun answers a further process when all that it has to do is done
+    awaited(launch.fifo ?? launch.sync),
     row(
       'execve',
       [{ string: launch.path }, { strings: plan.args }, { strings: launch.env }],
@@ -127,15 +75,18 @@ function orderedRows(plan: ProcessPlan, launch: Launch): NamedRow[] {
   ]
 }
 
-/** What row number `index` of a plan's table is called, and where it comes from. */
+/**
+ * What row number `index` of a plan's table is called, and where it comes from.
+ *
+ * @param which - of a further process, how it is born
+ */
 export function describeRow(
   plan: ProcessPlan,
   index: number,
-  which: 'first' | 'further' = 'first',
+  which: Pick<Launch, 'fifo' | 'isBornFiltered'> = { fifo: -1 },
 ): { name: string; pointer: string } {
-  const launch: Launch = { path: '', env: [], sync: -1, callerNofile: [0n, 0n] }
-  const rows = planRows(plan, which === 'first' ? { ...launch, fifo: -1 } : launch)
-  return rows[index] ?? { name: `row ${index}`, pointer: '/process' }
+  const launch: Launch = { ...which, path: '', env: [], sync: -1, callerNofile: [0n, 0n] }
+  return planRows(plan, launch)[index] ?? { name: `row ${index}`, pointer: '/process' }
 }
 
 /** For the next execve; before the user changes, whom the files do not belong to. */
@@ -246,82 +197,6 @@ function boundingRows({ bounding }: CapabilityPlan, last: number): NamedRow[] {
   return rows
 }
 
-/** Pointer of the rows whose failure is a warning. */
-export const AMBIENT = '/process/capabilities/ambient'
-
-/**
- * The last that is taken away, and the filter, which is to judge as little of this as it can: it
- * is loaded last, but without no_new_privs as long as that is allowed. After it come then `capset`
- * and `prctl` for the ambient set, and in any case `write`, `read` and `execve`; less than in runc.
- *
- * @see seccomp(2): it takes CAP_SYS_ADMIN, or no_new_privs
- */
-function capabilityRows(plan: ProcessPlan, launch: Launch): NamedRow[] {
-  const { capabilities: sets } = plan
-  const filterRows = plan.seccomp === undefined ? [] : loadRows(plan.seccomp, launch)
-  if (plan.noNewPrivileges) {
-    const noMore = row('prctl', [PR.SET_NO_NEW_PRIVS, 1, 0, 0, 0], '/process/noNewPrivileges')
-    return [capset(sets), ...ambientRows(sets), noMore, ...filterRows]
-  }
-  if (filterRows.length === 0) return [capset(sets), ...ambientRows(sets)]
-  const withAdmin = {
-    ...sets,
-    effective: [CAP_SYS_ADMIN],
-    permitted: [...sets.permitted, CAP_SYS_ADMIN],
-  }
-  // who does not have it is told so by the call that needs it
-  return [capset(withAdmin, 'ignore'), ...filterRows, capset(sets), ...ambientRows(sets)]
-}
-
-/**
- * tsrun is told of a listener at once, for each of the next calls may wait for it. That is why
- * `write` cannot be asked about. When tsrun has it, it is closed here: were the agent to end now,
- * a call would wait for ever for one that only this process could hear.
- *
- * @see seccomp(2), `struct sock_fprog`
- */
-function loadRows({ listener }: SeccompPlan, { sync, filter }: Launch): NamedRow[] {
-  const { program, flags } = filter ?? { program: new Uint8Array(0), flags: 0 }
-  const fprog: Arg = { words: [program.length / INSTRUCTION_SIZE, { bytes: program }] }
-  const words = 'SECCOMP_SET_MODE_FILTER'
-  const load = row('seccomp', [SECCOMP_SET_MODE_FILTER, flags, fprog], '/linux/seccomp', { words })
-  if (listener === undefined) return [load]
-  const [at, buffer] = ['/linux/seccomp/listenerPath', new Uint8Array(TAKEN_SIZE)]
-  return [
-    { ...load, resultTo: 3 },
-    row('write', [sync, { string: LOADED }, LOADED.length], at),
-    row('read', [sync, { bytes: buffer }, TAKEN_SIZE], at, { mode: 'fatal-or-zero' }),
-    row('close', [-1], at, { mode: 'ignore' }),
-  ]
-}
-
-/** @see capset(2) */
-function capset(sets: CapabilityPlan, mode: RowMode = 'fatal'): NamedRow {
-  const effective = capabilityWords(sets.effective)
-  const permitted = capabilityWords(sets.permitted)
-  const inheritable = capabilityWords(sets.inheritable)
-  const header = words32([CAPABILITY_VERSION_3, 0])
-  const data = words32(
-    [0, 1].flatMap((i) => [effective, permitted, inheritable].map((w) => w[i] ?? 0)),
-  )
-  return row('capset', [header, data], '/process/capabilities', { mode })
-}
-
-/** @see capabilities(7) "Ambient" */
-function ambientRows(sets: CapabilityPlan): NamedRow[] {
-  return [
-    row('prctl', [PR.CAP_AMBIENT, PR_CAP_AMBIENT.CLEAR_ALL, 0, 0, 0], '/process/capabilities', {
-      words: 'PR_CAP_AMBIENT_CLEAR_ALL',
-    }),
-    ...sets.ambient.map((number) =>
-      row('prctl', [PR.CAP_AMBIENT, PR_CAP_AMBIENT.RAISE, number, 0, 0], AMBIENT, {
-        mode: 'warn',
-        words: `${number}`,
-      }),
-    ),
-  ]
-}
-
 /** What has to be different while it waits, and needs no privileges. */
 function waitingRows(sync: number, fifo: number): NamedRow[] {
   return [
@@ -334,40 +209,6 @@ function waitingRows(sync: number, fifo: number): NamedRow[] {
     closedByExec(fifo),
     row('prctl', [PR.SET_PDEATHSIG, 0], AT_PROCESS, { words: 'PR_SET_PDEATHSIG' }),
   ]
-}
-
-/** From "created" to "started". */
-function startRows(sync: number, fifo: number): NamedRow[] {
-  return [ready(sync), awaited(fifo)]
-}
-
-/**
- * A further process is born here, when its parent, which has joined the container's namespaces but
- * is not in the pid namespace itself, has nothing more to lose: the container never sees it with
- * rights or a root that are not its own (CVE-2016-9962).
- */
-function bornRows({ terminal }: ProcessPlan): NamedRow[] {
-  return [
-    undumpable(),
-    // a child of tsrun
-    row('clone', [CLONE_PARENT | SIG.CHLD], AT_PROCESS, { mode: 'fork' }),
-    row('setsid', [], AT_PROCESS),
-    ...(terminal ? [row('ioctl', [0, TIOCSCTTY, 0], '/process/terminal')] : []),
-  ]
-}
-
-/** From "ready" to the execve: tsrun answers when all that it has to do is done. */
-function answerRows(sync: number): NamedRow[] {
-  return [closedByExec(sync), ready(sync), awaited(sync)]
-}
-
-/** Changing the user made it visible again. */
-function undumpable(): NamedRow {
-  return row('prctl', [PR.SET_DUMPABLE, 0], AT_PROCESS, { words: 'PR_SET_DUMPABLE' })
-}
-
-function closedByExec(fd: number): NamedRow {
-  return row('fcntl', [fd, F_SETFD, FD_CLOEXEC], AT_PROCESS, { words: 'F_SETFD' })
 }
 
 function ready(sync: number): NamedRow {

@@ -6,6 +6,10 @@ export const CAPABILITIES =
     ' ',
   )
 
+/** What tsrun itself has to do with. */
+export const CAP_SYS_PTRACE = 19
+export const CAP_SYS_ADMIN = 21
+
 /** The five sets as capability numbers. */
 export interface CapabilityPlan {
   readonly bounding: readonly number[]

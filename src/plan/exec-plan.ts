@@ -1,6 +1,7 @@
 /** What `exec` starts, decided from the container's kept configuration and what the caller asks for. */
 import type { CpuAffinity, Process, Spec } from '../../spec/generated/config.ts'
 import { parseIdList } from '../base/id-list.ts'
+import { CAP_SYS_PTRACE, planCapabilities } from './capabilities.ts'
 import { listedKinds } from './namespaces.ts'
 import { type ProcessPlan, planProcess, type SchedulerPlan } from './process-plan.ts'
 
@@ -34,6 +35,8 @@ export interface ExecPlan {
   readonly namespaces: number
   /** CPUs to run on until it is in its cgroups. */
   readonly initialCpus: readonly number[] | undefined
+  /** Processes of the container can have CAP_SYS_PTRACE. */
+  readonly mayTrace: boolean
 }
 
 /** The configured process, changed as the flags say. */
@@ -111,6 +114,7 @@ export function planExec(
   passedDescriptors: number,
 ): ExecPlan {
   const { scheduler, ...planned } = planProcess(process, spec, { lastCapability })
+  const { bounding } = planCapabilities(spec.process?.capabilities, lastCapability)
   const { initial, affinity } = planAffinity(process.execCPUAffinity)
   return {
     process: {
@@ -123,6 +127,7 @@ export function planExec(
     oomScoreAdj: process.oomScoreAdj,
     namespaces: listedKinds(spec),
     initialCpus: initial,
+    mayTrace: bounding.includes(CAP_SYS_PTRACE),
   }
 }
 
