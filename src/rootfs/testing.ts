@@ -98,3 +98,8 @@ function snapshot(dir: string): Map<string, string> {
   }
   return found
 }
+
+/** The same directory: absolute, and by climbing. */
+export function waysTo(dir: string): string[] {
+  return [dir, `../../../../../../../../..${dir}`]
+}
