@@ -1,27 +1,14 @@
 /** What has to do with a service manager: programs for a container, and what stands for systemd. */
-import { buildLastExec } from '../stub/last-exec.ts'
-import type { Arg, Row } from '../stub/program.ts'
+import type { Arg } from '../stub/program.ts'
 import type { Fd } from '../sys/fd.ts'
-import { NR, type SyscallName } from '../sys/numbers.ts'
 import { pollIn } from '../sys/socket.ts'
 import { bindUnix, receiveDescriptors } from '../sys/unix-socket.ts'
 import { eventually } from './kernel.ts'
+import { call, image } from './static-program.ts'
 
 const AF_UNIX = 1
 const SOCK_DGRAM = 2
 const MSG_NOSIGNAL = 0x4000
-const MACHINE = process.arch === 'arm64' ? 'aarch64' : 'x86-64'
-const STDERR = 2
-
-function call(name: SyscallName, args: readonly Arg[], dst?: Row['dst']): Row {
-  return { nr: NR[name], args, mode: 'fatal', ...(dst && { dst }) }
-}
-
-/** A static program; it exits with 0, or with 255 at the first call that fails. */
-function image(rows: readonly Row[]): Uint8Array {
-  const all = [...rows, call('exit_group', [0])]
-  return buildLastExec(MACHINE, { rows: all, reportFd: STDERR, execFailurePrefix: '' })
-}
 
 /** A static program that sends datagrams to a socket. */
 export function notifier(path: string, messages: readonly string[]): Uint8Array {

@@ -5,7 +5,7 @@ import { makeDecoy, waysTo } from '../rootfs/testing.ts'
 import { withBundle } from '../testing/bundle.ts'
 import { mountsBelow } from '../testing/kernel.ts'
 import { needsContainers } from '../testing/needs.ts'
-import { EXCHANGE, whileRacing } from '../testing/racing.ts'
+import { exchanging, whileRacing } from '../testing/racing.ts'
 
 const skip = needsContainers()
 
@@ -68,7 +68,7 @@ t.test(
       spec.linux.readonlyPaths = ['/volume/b/inner']
     })
     let finished = 0
-    const attempts = await whileRacing(EXCHANGE, [`${volume}/a`, `${volume}/b`], async () => {
+    const attempts = await whileRacing(exchanging(`${volume}/a`, `${volume}/b`), async () => {
       if ((await bundle.tsrun('run', bundle.id)).code === 0) finished++
     })
     t.same(decoy.check(), [])

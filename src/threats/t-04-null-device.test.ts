@@ -5,7 +5,7 @@ import t from 'tap'
 import { makeDecoy, withoutMounts } from '../rootfs/testing.ts'
 import { withBundle } from '../testing/bundle.ts'
 import { needsContainers } from '../testing/needs.ts'
-import { EXCHANGE, whileRacing } from '../testing/racing.ts'
+import { exchanging, whileRacing } from '../testing/racing.ts'
 
 const skip = needsContainers()
 
@@ -36,7 +36,7 @@ t.test(
         },
       })
       const before = lstatSync(`${bundle.rootfs}/dev/null`)
-      const { stdout } = await bundle.tsrun('run', bundle.id)
+      const { stdout } = await bundle.shell('exec timeout 30 $TSRUN --root $ROOT run $ID')
       t.equal(stdout, '', `maker ${index}`)
       const after = lstatSync(`${bundle.rootfs}/dev/null`)
       t.same([after.mode, after.uid, after.ino], [before.mode, before.uid, before.ino])
@@ -68,8 +68,8 @@ t.test(
     })
     const dev = `${bundle.rootfs}/dev`
     let started = 0
-    const attempts = await whileRacing(EXCHANGE, [`${dev}/null`, `${dev}/link`], async () => {
-      const { stdout } = await bundle.tsrun('run', bundle.id)
+    const attempts = await whileRacing(exchanging(`${dev}/null`, `${dev}/link`), async () => {
+      const { stdout } = await bundle.shell('exec timeout 30 $TSRUN --root $ROOT run $ID')
       if (stdout !== '') started++
       if (stdout !== '' && stdout !== '1:3\n') t.fail(stdout)
     })
