@@ -20,6 +20,7 @@ export const PR = {
   SET_KEEPCAPS: 8,
   SET_NAME: 15,
   CAPBSET_DROP: 24,
+  SET_SECUREBITS: 28,
   SET_NO_NEW_PRIVS: 38,
   CAP_AMBIENT: 47,
 } as const

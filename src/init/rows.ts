@@ -176,6 +176,12 @@ function credentialRows(plan: ProcessPlan): NamedRow[] {
   const user = '/process/user'
   return [
     ...boundingRows(capabilities, plan.lastCapability),
+    // the caller's own, which keep rights where the container means to give them up (threat H-07);
+    // those that are locked stay
+    row('prctl', [PR.SET_SECUREBITS, 0], '/process/capabilities', {
+      mode: 'ignore',
+      words: 'PR_SET_SECUREBITS',
+    }),
     row('prctl', [PR.SET_KEEPCAPS, 1], '/process/capabilities', { words: 'PR_SET_KEEPCAPS' }),
     row('setgroups', [gids.length, words32(gids)], `${user}/additionalGids`, { words: `${gids}` }),
     row('setresgid', [gid, gid, gid], `${user}/gid`, { words: `${gid}` }),
