@@ -1,6 +1,7 @@
 /** T-05: links of the image in place of devices make no standard stream of a file. */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import t from 'tap'
 import { makeDecoy, withoutMounts } from '../rootfs/testing.ts'
 import { type TestBundle, type TestSpec, withBundle } from '../testing/bundle.ts'
@@ -22,7 +23,7 @@ async function ownDevices(
   return withBundle(t, {
     args: CHECK,
     populate(rootfs) {
-      mkdirSync(`${rootfs}${target}/..`.replace(/\/[^/]*\/\.\.$/, ''), { recursive: true })
+      mkdirSync(dirname(`${rootfs}${target}`), { recursive: true })
       writeFileSync(`${rootfs}${target}`, 'keep')
       populate(rootfs)
     },

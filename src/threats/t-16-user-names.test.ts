@@ -16,6 +16,13 @@ t.test('T-16 CVE-2016-3697 user numbers are not looked up as names', { skip }, a
     },
   })
   t.equal((await bundle.tsrun('run', bundle.id)).stdout, '1000\n1000\n/\n')
+  const other = `${bundle.id}-exec`
+  bundle.reconfigure((spec) => {
+    spec.process.user = { uid: 5, gid: 5 }
+    spec.process.args = ['sleep', '1000']
+  })
+  t.equal((await bundle.tsrun('run', '-d', other)).code, 0)
+  t.equal((await bundle.tsrun('exec', '-u', '1000', other, 'id', '-u')).stdout, '1000\n')
 })
 
 t.test(

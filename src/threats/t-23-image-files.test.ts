@@ -1,6 +1,7 @@
 /** T-23: files of the image that wait for the runtime to read them. */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import t from 'tap'
 import { withBundle } from '../testing/bundle.ts'
 import { needsContainers } from '../testing/needs.ts'
@@ -18,18 +19,20 @@ const BAIT = [
   'lib64/ld-linux-x86-64.so.2',
 ]
 
+function layBait(rootfs: string): void {
+  for (const path of BAIT) {
+    mkdirSync(dirname(`${rootfs}/${path}`), { recursive: true })
+    execFileSync('mkfifo', [`${rootfs}/${path}`])
+  }
+}
+
 t.test(
   'T-23 CVE-2019-14271, CVE-2015-1334 nothing of the image is loaded',
   { skip: needsContainers('command strace') },
   async (t) => {
     const bundle = await withBundle(t, {
       args: ['true'],
-      populate(rootfs) {
-        for (const path of BAIT) {
-          mkdirSync(`${rootfs}/${path}/..`.replace(/\/[^/]*\/\.\.$/, ''), { recursive: true })
-          execFileSync('mkfifo', [`${rootfs}/${path}`])
-        }
-      },
+      populate: layBait,
     })
     const { code, stderr } = await bundle.shell(
       'exec timeout 30 strace -f -qq -o trace -e trace=%file $TSRUN --root $ROOT run $ID',
@@ -47,6 +50,20 @@ t.test(
       BAIT.some((bait) => `/${bait}`.endsWith(path) && path !== ''),
     )
     t.same(baits, [])
+  },
+)
+
+t.test(
+  'T-23 CVE-2019-14271, CVE-2016-10124 nor by who looks in later',
+  { skip: needsContainers() },
+  async (t) => {
+    const bundle = await withBundle(t, { populate: layBait })
+    t.equal((await bundle.tsrun('run', '-d', bundle.id)).code, 0)
+    for (const words of ['exec $ID true', 'ps $ID', 'state $ID', 'events --stats $ID', 'list']) {
+      // who opens a fifo that nobody writes waits until it is ended
+      const { code, stderr } = await bundle.shell(`exec timeout 30 $TSRUN --root $ROOT ${words}`)
+      t.equal(code, 0, `${words}: ${stderr}`)
+    }
   },
 )
 
