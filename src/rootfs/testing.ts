@@ -1,5 +1,5 @@
 /** For the black-box tests of mounts: a created container, looked at from the host. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Mount } from '../../spec/generated/config.ts'
 import {
   type BundleOptions,
@@ -92,8 +92,8 @@ function snapshot(dir: string): Map<string, string> {
   const found = new Map<string, string>()
   for (const name of ['', ...(readdirSync(dir, { recursive: true }) as string[])]) {
     const path = `${dir}/${name}`
-    const { ino, mode, uid, gid, mtimeMs, nlink } = statSync(path)
-    const text = statSync(path).isFile() && existsSync(path) ? readFileSync(path, 'utf8') : ''
+    const { ino, mode, uid, gid, mtimeMs, nlink } = lstatSync(path)
+    const text = lstatSync(path).isFile() ? readFileSync(path, 'utf8') : ''
     found.set(name, [ino, mode.toString(8), uid, gid, mtimeMs, nlink, text].join(' '))
   }
   return found

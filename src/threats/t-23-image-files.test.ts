@@ -54,7 +54,7 @@ t.test(
 )
 
 t.test(
-  'T-23 CVE-2019-14271, CVE-2016-10124 nor by who looks in later',
+  'T-23 CVE-2019-14271, CVE-2015-1334 nor by who looks in later',
   { skip: needsContainers() },
   async (t) => {
     const bundle = await withBundle(t, { populate: layBait })
