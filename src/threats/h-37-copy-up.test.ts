@@ -29,7 +29,7 @@ t.test('H-37 tmpcopyup brings in nothing of the host', { skip }, async (t) => {
       )
     },
   })
-  const { stdout, stderr } = await b.shell('exec timeout 30 $TSRUN --root $ROOT run $ID')
+  const { stdout, stderr } = await b.shell('exec timeout -k 1 30 $TSRUN --root $ROOT run $ID')
   t.equal(stdout, '3\n', stderr)
   t.same(decoy.check(), [])
 })

@@ -36,7 +36,7 @@ t.test(
         },
       })
       const before = lstatSync(`${bundle.rootfs}/dev/null`)
-      const { stdout } = await bundle.shell('exec timeout 30 $TSRUN --root $ROOT run $ID')
+      const { stdout } = await bundle.shell('exec timeout -k 1 30 $TSRUN --root $ROOT run $ID')
       t.equal(stdout, '', `maker ${index}`)
       const after = lstatSync(`${bundle.rootfs}/dev/null`)
       t.same([after.mode, after.uid, after.ino], [before.mode, before.uid, before.ino])
@@ -69,7 +69,7 @@ t.test(
     const dev = `${bundle.rootfs}/dev`
     let started = 0
     const attempts = await whileRacing(exchanging(`${dev}/null`, `${dev}/link`), async () => {
-      const { stdout } = await bundle.shell('exec timeout 30 $TSRUN --root $ROOT run $ID')
+      const { stdout } = await bundle.shell('exec timeout -k 1 30 $TSRUN --root $ROOT run $ID')
       if (stdout !== '') started++
       if (stdout !== '' && stdout !== '1:3\n') t.fail(stdout)
     })

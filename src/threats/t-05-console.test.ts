@@ -56,7 +56,7 @@ t.test('T-05 CVE-2026-88264 a link for /dev/null gives nothing away', { skip }, 
       )
       const inside = ownerAndMode(`${b.rootfs}${marker}`)
       const { code } = await b.shell(
-        'exec timeout 30 $TSRUN --root $ROOT run $ID </dev/null >/dev/null',
+        'exec timeout -k 1 30 $TSRUN --root $ROOT run $ID </dev/null >/dev/null',
       )
       t.not(code, 77, target)
       t.not(code, 124, 'an end')
@@ -85,7 +85,9 @@ t.test('T-05 CVE-2026-88265 nor does one that comes later, to exec', { skip }, a
   for (const target of [marker, '/proc/1/comm']) {
     execFileSync('ln', ['-sf', target, `${b.rootfs}/dev/null`])
     const words = CHECK.map((word) => `'${word}'`).join(' ')
-    const { code } = await b.shell(`timeout 30 $TSRUN --root $ROOT exec $ID ${words} </dev/null`)
+    const { code } = await b.shell(
+      `timeout -k 1 30 $TSRUN --root $ROOT exec $ID ${words} </dev/null`,
+    )
     t.not(code, 77, target)
     t.equal(ownerAndMode(`${b.rootfs}${marker}`), inside)
     t.equal(ownerAndMode('/dev/null'), before)

@@ -44,7 +44,9 @@ t.test(
         args: ['sh', '-c', 'echo $HOME'],
         populate: (rootfs) => make(`${rootfs}/etc/passwd`),
       })
-      const { stdout, stderr } = await bundle.shell('exec timeout 20 $TSRUN --root $ROOT run $ID')
+      const { stdout, stderr } = await bundle.shell(
+        'exec timeout -k 1 20 $TSRUN --root $ROOT run $ID',
+      )
       t.equal(stdout, '/\n', `maker ${index}: ${stderr}`)
     }
   },

@@ -35,7 +35,7 @@ t.test(
       populate: layBait,
     })
     const { code, stderr } = await bundle.shell(
-      'exec timeout 30 strace -f -qq -o trace -e trace=%file $TSRUN --root $ROOT run $ID',
+      'exec timeout -k 1 30 strace -f -qq -o trace -e trace=%file $TSRUN --root $ROOT run $ID',
     )
     t.equal(code, 0, stderr)
     const lines = readFileSync(`${bundle.dir}/trace`, 'utf8').split('\n')
@@ -61,7 +61,9 @@ t.test(
     t.equal((await bundle.tsrun('run', '-d', bundle.id)).code, 0)
     for (const words of ['exec $ID true', 'ps $ID', 'state $ID', 'events --stats $ID', 'list']) {
       // who opens a fifo that nobody writes waits until it is ended
-      const { code, stderr } = await bundle.shell(`exec timeout 30 $TSRUN --root $ROOT ${words}`)
+      const { code, stderr } = await bundle.shell(
+        `exec timeout -k 1 30 $TSRUN --root $ROOT ${words}`,
+      )
       t.equal(code, 0, `${words}: ${stderr}`)
     }
   },
