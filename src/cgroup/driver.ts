@@ -1,9 +1,8 @@
-/** Who makes, changes and removes the container's cgroups. */
+/** Who makes, changes and removes the container's cgroups: what is asked of each. */
 import type { LinuxResources } from '../../spec/generated/config.ts'
 import type { Log } from '../base/log.ts'
 import type { CgroupPlan } from '../plan/cgroup.ts'
 import type { CgroupLimits } from '../plan/cgroup-limits.ts'
-import { cgroupfs } from './cgroupfs.ts'
 
 /** Cgroups that a driver has made. */
 export interface MadeCgroups {
@@ -34,20 +33,4 @@ export interface Driver {
   update(plan: CgroupPlan, resources: LinuxResources, log: Log): void
   /** Removes the cgroups, which have no more processes. @throws {Error} naming what is busy */
   remove(plan: CgroupPlan): void
-}
-
-/** Without cgroups there is nothing to do, and no limit can be kept. */
-const disabled: Driver = {
-  update() {
-    throw new Error('the container has no cgroups: they were disabled when it was created')
-  },
-  remove() {},
-}
-
-/** The driver that made, or is to make, these cgroups. */
-export async function driverOf({ driver }: CgroupPlan): Promise<Driver> {
-  if (driver === 'cgroupfs') return cgroupfs
-  if (driver === 'disabled') return disabled
-  const { systemd } = await import('./systemd-driver.ts')
-  return systemd
 }

@@ -2,7 +2,7 @@
 import type { Spec } from '../../spec/generated/config.ts'
 import { ContainerError, messageOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
-import { driverOf } from '../cgroup/driver.ts'
+import { driverOf } from '../cgroup/drivers.ts'
 import { thaw, thawTree } from '../cgroup/freezer.ts'
 import { killAll } from '../cgroup/kill.ts'
 import { probeCgroups } from '../cgroup/probe.ts'
