@@ -41,6 +41,9 @@ export function bundledName(file: string): string {
   return relative(ROOT, file).replace(/\.ts$/, '.js')
 }
 
+/** What tests run as a program of its own. */
+const PROGRAMS = ['src/testing/seccomp-agent.ts']
+
 /** Runs `bun build`. @throws {Error} what it says */
 function bunBuild(...args: string[]): void {
   const { status, stdout, stderr } = spawnSync(
@@ -58,7 +61,8 @@ function bunBuild(...args: string[]): void {
  * @throws {Error} what Bun says
  */
 export function stageTests(files: readonly string[], directory: string): void {
-  bunBuild('--format=esm', '--root', ROOT, '--outdir', directory, ...files)
+  const programs = PROGRAMS.map((file) => join(ROOT, file))
+  bunBuild('--format=esm', '--root', ROOT, '--outdir', directory, ...files, ...programs)
   // tap requires it in a way that no bundler sees
   bunBuild('--format=cjs', '--outfile', join(directory, HIDDEN, 'index.js'), HIDDEN)
   cpSync(join(ROOT, ADDON), join(directory, ADDON), { recursive: true })

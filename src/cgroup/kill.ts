@@ -8,7 +8,7 @@ import { writeFile } from '../sys/file.ts'
 import { NR } from '../sys/numbers.ts'
 import { pidfdOpen } from '../sys/process.ts'
 import { SIG, sleepMs } from '../sys/signal.ts'
-import { thawTree } from './freezer.ts'
+import { thaw, thawTree } from './freezer.ts'
 import { allProcesses, ownPaths } from './tree.ts'
 
 /** How long killed processes may take to leave, in ms. */
@@ -68,6 +68,8 @@ function killCgroup(plan: CgroupPlan): void {
   if (unified === undefined) return
   try {
     writeFile(undefined, `${unified.path}/cgroup.kill`, '1')
+    // they die frozen as well, but a cgroup that stays so is taken for a paused container
+    thaw(plan)
   } catch (error) {
     // not in a threaded cgroup, nor on older kernels: then signals do it
     if (!isErrno(error, E.NOENT, E.OPNOTSUPP, E.NODEV)) throw error

@@ -1,12 +1,14 @@
 /** A seccomp agent for a test: seccomp-agent.ts in a process of its own. */
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import type { LinuxSeccomp } from '../../spec/generated/config.ts'
 import { NR } from '../sys/numbers.ts'
 import type { Teardown, TestBundle } from './bundle.ts'
 import { launch, type Running } from './cli.ts'
 import { eventually } from './kernel.ts'
 
-const AGENT = join(import.meta.dirname, 'seccomp-agent.ts')
+/** A program of its own, which is bundled where the tests are. */
+const AGENT = resolve('src/testing/seccomp-agent')
 const ENOMEDIUM = 123
 
 /** What the agent was told, and asked. */
@@ -34,7 +36,8 @@ export async function startAgent(
 ): Promise<Agent> {
   const path = join(b.dir, 'agent.sock')
   const numbers = calls.map((name) => `${NR[name]}`)
-  const command = [process.execPath, ...process.execArgv, AGENT, path, `${ENOMEDIUM}`, ...numbers]
+  const program = [`${AGENT}.js`, `${AGENT}.ts`].find(existsSync) ?? AGENT
+  const command = [process.execPath, ...process.execArgv, program, path, `${ENOMEDIUM}`, ...numbers]
   const agent = launch(command)
   t.teardown(async () => {
     agent.child.kill('SIGKILL')

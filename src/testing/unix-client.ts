@@ -22,6 +22,7 @@ export function converse(path: string, words: string): Promise<string> {
       text += data
     })
     connection.on('end', () => done(text))
-    connection.write(words)
+    // even nothing cannot be written to who has said all and gone
+    if (words !== '') connection.write(words)
   })
 }
