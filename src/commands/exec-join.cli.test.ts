@@ -167,7 +167,7 @@ t.test(
       `exec strace -qq -o /dev/null -e trace=sendto -e inject=sendto:delay_enter=${1e6 * slowness()} $TSRUN --root $ROOT exec $ID true`,
     )
     const pid = await eventually('it is born', () =>
-      allPids().find((one) => !before.has(one) && isWaiting(one)),
+      allPids().find((one) => !before.has(one) && isWaiting(one, first)),
     )
     t.equal(readlinkSync(`/proc/${pid}/exe`), '/memfd:tsrun (deleted)')
     t.notMatch(readFileSync(`/proc/${pid}/maps`, 'utf8'), /engine|tsrun\/|koffi/)
@@ -187,9 +187,14 @@ t.test(
   },
 )
 
-function isWaiting(pid: number): boolean {
+/** In the container of `first`: other tests have such processes, too. */
+function isWaiting(pid: number, first: number): boolean {
   try {
-    return readFileSync(`/proc/${pid}/comm`, 'utf8') === 'tsrun:init\n' && hasNoParent(pid)
+    return (
+      readFileSync(`/proc/${pid}/comm`, 'utf8') === 'tsrun:init\n' &&
+      namespaceOf(pid, 'pid') === namespaceOf(first, 'pid') &&
+      hasNoParent(pid)
+    )
   } catch {
     return false
   }
@@ -292,13 +297,13 @@ t.test(
   { skip: skipStrace },
   async (t) => {
     const b = await withBundle(t)
-    await running(b, () => {})
+    const first = await running(b, () => {})
     const before = new Set(allPids())
     const held = b.shell(
       'exec strace -qq -o /dev/null -e trace=sendto -e inject=sendto:delay_enter=5000000 $TSRUN --root $ROOT exec $ID touch /tmp/ran',
     )
     const pid = await eventually('it is born', () =>
-      allPids().find((one) => !before.has(one) && isWaiting(one)),
+      allPids().find((one) => !before.has(one) && isWaiting(one, first)),
     )
     process.kill(Number(processStatus(pid, 'PPid')), 'SIGKILL')
     await held
