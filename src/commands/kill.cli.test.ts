@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import t, { type Test } from 'tap'
 import { type TestBundle, withBundle } from '../testing/bundle.ts'
@@ -162,8 +162,11 @@ const LAST_PID = '/proc/sys/kernel/ns_last_pid'
 async function recycle(t: Test, pid: number): Promise<number> {
   await eventually('it is reaped', () => !existsSync(`/proc/${pid}`))
   for (let i = 0; i < 200; i++) {
+    const last = readFileSync(LAST_PID, 'utf8')
     writeFileSync(LAST_PID, `${pid - 1}`)
     const child = spawn('sleep', ['1000'], { stdio: 'ignore' })
+    // tests beside this one have numbers of processes, too
+    writeFileSync(LAST_PID, last)
     if (child.pid === pid) {
       t.teardown(() => child.kill('SIGKILL'))
       return pid
