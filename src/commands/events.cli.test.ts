@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import type { Stats } from '../cgroup/stats/stats.ts'
 import { type BundleOptions, type TestBundle, withBundle } from '../testing/bundle.ts'
 import type { Running } from '../testing/cli.ts'
 import { cgroupsOf, eventually, isRunning } from '../testing/kernel.ts'
@@ -10,11 +11,17 @@ import { slowness } from '../testing/slowness.ts'
 const skip = needsContainers()
 const isV2 = needs('cgroup v2') === false
 
+/** As JSON has it, with every member that the test's host has. */
+type Read<T> = T extends bigint
+  ? number
+  : T extends object
+    ? { readonly [K in keyof T]-?: Read<NonNullable<T[K]>> }
+    : T
+
 interface Line {
   readonly type: string
   readonly id: string
-  // biome-ignore lint/suspicious/noExplicitAny: the members under test are what they are
-  readonly data?: any
+  readonly data: Read<Stats>
 }
 
 function linesOf(text: string): Line[] {
@@ -31,7 +38,7 @@ async function started(b: TestBundle): Promise<number> {
 }
 
 /** The statistics of this moment. */
-async function statsOf(b: TestBundle): Promise<Line['data']> {
+async function statsOf(b: TestBundle): Promise<Read<Stats>> {
   const { code, stdout, stderr } = await b.tsrun('events', '--stats', b.id)
   if (code !== 0) throw new Error(stderr)
   return JSON.parse(stdout).data
@@ -40,8 +47,8 @@ async function statsOf(b: TestBundle): Promise<Line['data']> {
 /** The first statistics that are as wanted. @throws {Error} after 15 s */
 async function statsWhere(
   b: TestBundle,
-  wanted: (data: Line['data']) => boolean,
-): Promise<Line['data']> {
+  wanted: (data: Read<Stats>) => boolean,
+): Promise<Read<Stats>> {
   const start = performance.now()
   for (;;) {
     const data = await statsOf(b)
@@ -67,7 +74,7 @@ t.test('events --stats prints one line and ends', { skip }, async (t) => {
   t.ok(stdout.endsWith('"intel_rdt":{},"network_interfaces":null}}\n'))
   t.equal(stdout.indexOf('\n'), stdout.length - 1)
   const [line] = linesOf(stdout)
-  t.same(Object.keys(line?.data), [
+  t.same(Object.keys(line?.data ?? {}), [
     ...['cpu', 'cpuset', 'memory', 'pids', 'blkio', 'hugetlb', 'intel_rdt', 'network_interfaces'],
   ])
   t.same(line?.data.pids.current, 1)
@@ -87,7 +94,7 @@ t.test('statistics are the numbers of the container', { skip }, async (t) => {
   t.equal(before.memory.usage.limit, 64 << 20)
   t.ok(before.memory.usage.usage > 0)
   t.ok(Object.keys(before.memory.raw).length > 10)
-  t.ok(before.memory.raw[isV2 ? 'anon' : 'rss'] > 0)
+  t.ok((before.memory.raw[isV2 ? 'anon' : 'rss'] ?? 0) > 0)
   await statsWhere(b, ({ cpu }) => cpu.usage.total > before.cpu.usage.total + 20_000_000)
   const { kernel, user } = (await statsOf(b)).cpu.usage
   t.ok(kernel + user > 0)
@@ -131,7 +138,7 @@ t.test(
       b,
       ({ cpu: { psi } }) => psi.some.avg10 > 0 && psi.some.total > 0 && psi.full.total > 0,
     )
-    for (const resource of ['cpu', 'memory', 'blkio']) {
+    for (const resource of ['cpu', 'memory', 'blkio'] as const) {
       t.same(Object.keys(data[resource].psi), ['some', 'full'], resource)
       t.same(Object.keys(data[resource].psi.full), ['avg10', 'avg60', 'avg300', 'total'])
     }

@@ -1,29 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import type { LinuxSeccomp } from '../../spec/generated/config.ts'
+
 import { NR } from '../sys/numbers.ts'
-import { type TestBundle, type TestSpec, withBundle } from '../testing/bundle.ts'
+import { type TestSpec, withBundle } from '../testing/bundle.ts'
 import { writeCalls } from '../testing/calls.ts'
-import type { Outcome } from '../testing/cli.ts'
 import { eventually, isRunning } from '../testing/kernel.ts'
 import { needsContainers } from '../testing/needs.ts'
+import { runWith } from '../testing/seccomp.ts'
 import { asking, startAgent } from '../testing/start-agent.ts'
 
 const skip = needsContainers('libseccomp')
-
-function runWith(
-  b: TestBundle,
-  seccomp: LinuxSeccomp,
-  change: (spec: TestSpec) => void = () => {},
-  ...options: string[]
-): Promise<Outcome> {
-  b.reconfigure((spec) => {
-    spec.linux.seccomp = seccomp
-    change(spec)
-  })
-  return b.tsrun(...options, 'run', b.id)
-}
 
 const getppid = {
   args: ['/call'],

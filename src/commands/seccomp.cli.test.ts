@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { LinuxSeccomp, LinuxSyscall } from '../../spec/generated/config.ts'
 import { NR } from '../sys/numbers.ts'
-import { type TestBundle, type TestSpec, withBundle } from '../testing/bundle.ts'
+import { withBundle } from '../testing/bundle.ts'
 import { writeCalls, writeI386Call } from '../testing/calls.ts'
-import { type Outcome, programPath } from '../testing/cli.ts'
+import { programPath } from '../testing/cli.ts'
 import { eventually, processStatus } from '../testing/kernel.ts'
 import { needsContainers } from '../testing/needs.ts'
+import { runWith } from '../testing/seccomp.ts'
 import { engineProfile } from '../testing/seccomp-profile.ts'
 import { sitDown } from '../testing/terminal.ts'
 
@@ -17,20 +18,6 @@ const NOT_X86 = process.arch !== 'x64' && 'needs x86-64'
 
 type Action = LinuxSyscall['action']
 type Arguments = NonNullable<LinuxSyscall['args']>
-
-/** Runs the bundle's container with a filter. */
-function runWith(
-  b: TestBundle,
-  seccomp: LinuxSeccomp,
-  change: (spec: TestSpec) => void = () => {},
-  ...options: string[]
-): Promise<Outcome> {
-  b.reconfigure((spec) => {
-    spec.linux.seccomp = seccomp
-    change(spec)
-  })
-  return b.tsrun(...options, 'run', b.id)
-}
 
 /** Denies, or does whatever else, one call in a container that makes just that. */
 function oneCall(action: Action, rest: Partial<LinuxSyscall> = {}): LinuxSeccomp {

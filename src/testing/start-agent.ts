@@ -5,7 +5,7 @@ import type { LinuxSeccomp } from '../../spec/generated/config.ts'
 import { NR } from '../sys/numbers.ts'
 import type { Teardown, TestBundle } from './bundle.ts'
 import { launch, type Running } from './cli.ts'
-import { eventually } from './kernel.ts'
+import { eventually, isRunning } from './kernel.ts'
 
 /** A program of its own, which is bundled where the tests are. */
 const AGENT = resolve('src/testing/seccomp-agent')
@@ -48,6 +48,8 @@ export async function startAgent(
     path,
     process: agent,
     async told() {
+      // it waits for the container, which may have failed
+      await eventually('the agent ends', () => !isRunning(agent.pid), 20_000)
       const { code, stdout, stderr } = await agent.ended
       if (code !== 0) throw new Error(`agent: ${stdout}${stderr}`)
       const [, line = '', ...rest] = stdout.split('\n')
